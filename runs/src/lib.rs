@@ -1,0 +1,9 @@
+//! What one run's record is, and where records live.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`schema`] | the columns, their units and meaning |
+//! | [`row`] | one record before it joins a frame |
+
+pub mod row;
+pub mod schema;
