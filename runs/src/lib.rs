@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`schema`] | the columns, their units and meaning |
 //! | [`row`] | one record before it joins a frame |
+//! | [`frame`] | rows to a Polars frame and back; typed columns |
 
+pub mod frame;
 pub mod row;
 pub mod schema;
