@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 use tilecast_kernels::{CacheMode, Dtype, Family, Value};
 
-pub use parse::parse;
+pub use parse::{check_measure, find_family, parse};
 
 /// A checked sweep: no unknown family, axis or knob, no value outside its domain, no empty axis.
 #[derive(Clone, Debug)]

@@ -78,7 +78,7 @@ fn parse_measure(top: &Known<'_>) -> Result<Measure, Fail> {
 ///
 /// # Errors
 /// [`Fail`] where the floor of samples is above the ceiling.
-pub(super) fn check_measure(measure: &Measure) -> Result<(), Fail> {
+pub fn check_measure(measure: &Measure) -> Result<(), Fail> {
     let Measure { min_samples, max_samples, .. } = measure;
     if min_samples > max_samples {
         return Err(Fail::new(format!("`min_samples = {min_samples}` is above `max_samples = {max_samples}`")));
