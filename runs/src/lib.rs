@@ -8,7 +8,9 @@
 //! | [`id`] | stable identifiers and hashes |
 //! | [`journal`] | the open record of a run: a synced line per result |
 //! | [`store`] | the folder of Parquet files and journals |
+//! | [`device`] | the device catalogue: data-sheet facts with their sources |
 
+pub mod device;
 pub mod frame;
 pub mod id;
 pub mod journal;

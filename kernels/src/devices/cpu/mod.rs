@@ -1,6 +1,7 @@
 //! The machine's processor.
 
 mod clock;
+pub mod micro;
 mod pages;
 mod source;
 mod team;
