@@ -63,8 +63,6 @@ pub struct CampaignEnd {
     pub busy: Busy,
     /// Workers lost.
     pub restarts: u32,
-    /// Roofs of the device.
-    pub roofs: Vec<Roof>,
 }
 
 impl CampaignEnd {
@@ -128,7 +126,6 @@ impl Campaign<'_> {
             wall_s: started.elapsed().as_secs_f64(),
             busy: session.busy,
             restarts: session.restarts,
-            roofs: facts.roofs,
         })
     }
 
@@ -162,7 +159,7 @@ impl Campaign<'_> {
         let by_status = runs.into_iter().find(|run| run.run_id == run_id).map(|run| run.by_status).unwrap_or_default();
         let resumed = by_status.values().sum();
         let busy = session.busy;
-        Ok(CampaignEnd { run_id, ended: Ended::Complete, by_status, resumed, wall_s: 0.0, busy, restarts: 0, roofs: Vec::new() })
+        Ok(CampaignEnd { run_id, ended: Ended::Complete, by_status, resumed, wall_s: 0.0, busy, restarts: 0 })
     }
 
     fn open_journal(&self, sweep_id: &str, session: &mut Session) -> Result<Opened, Fail> {

@@ -6,7 +6,12 @@ use crate::verbs;
 
 /// Measure, model and choose matrix kernels, by time and by energy.
 #[derive(Debug, Parser)]
-#[command(name = "tilecast", version, max_term_width = 110, after_help = "Exit codes: 0 done, 1 done but some points failed or a gate tripped, 2 could not start.\nStart with: tilecast demo -o tc-demo")]
+#[command(
+    name = "tilecast",
+    version,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 done, 1 done but some points failed or a gate tripped, 2 could not start.\nStart with: tilecast demo -o tc-demo"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -24,22 +29,8 @@ pub enum Verb {
     Plan(verbs::plan::Args),
     /// Measure a sweep into a store; the same command resumes
     Sweep(verbs::sweep::Args),
-    /// Bring another tool's results into a store
-    Import(verbs::import::Args),
     /// Show what a store holds
     Runs(verbs::runs::Args),
-    /// Fit a predictor to a store
-    Fit(verbs::fit::Args),
-    /// Score predictors on held-out rows, shapes or configurations
-    Evaluate(verbs::evaluate::Args),
-    /// Predict the points of a sweep without measuring
-    Predict(verbs::predict::Args),
-    /// Recommend configurations for a problem, and measure the best of them
-    Recommend(verbs::recommend::Args),
-    /// Write a page about a store
-    Report(verbs::report::Args),
-    /// Sweep, fit, recommend and report in about a minute
-    Demo(verbs::demo::Args),
     /// Answer a sweep's requests (started by `sweep` itself)
     #[command(hide = true)]
     Worker(verbs::worker::Args),
@@ -56,14 +47,7 @@ impl Verb {
             Self::Families(args) => args.run(),
             Self::Plan(args) => args.run(),
             Self::Sweep(args) => args.run(),
-            Self::Import(args) => args.run(),
             Self::Runs(args) => args.run(),
-            Self::Fit(args) => args.run(),
-            Self::Evaluate(args) => args.run(),
-            Self::Predict(args) => args.run(),
-            Self::Recommend(args) => args.run(),
-            Self::Report(args) => args.run(),
-            Self::Demo(args) => args.run(),
             Self::Worker(args) => args.run(),
         }
     }

@@ -17,5 +17,5 @@ pub fn stamp() -> String {
 /// Host name, or `unknown`.
 #[must_use]
 pub fn host() -> String {
-    sysinfo::System::host_name().unwrap_or_else(|| "unknown".to_owned())
+    sysinfo::System::host_name().unwrap_or_else(|_| "unknown".to_owned())
 }

@@ -24,7 +24,9 @@ pub fn open(spec: &str) -> Result<Box<dyn Device>, Fail> {
             Ok(device) => Ok(Box::new(device)),
             Err(error) => Err(Fail::new(error.to_string()).hint(hint)),
         },
-        Some("cuda") => Err(Fail::new(format!("device `{spec}` cannot be opened: this version measures on the CPU only")).hint(hint)),
+        Some("cuda") => {
+            Err(Fail::new(format!("device `{spec}` cannot be opened: this version measures on the CPU only")).hint(hint))
+        }
         _ => Err(Fail::new(format!("unknown device `{spec}`")).hint("a device is `cpu` or `cpu:1t`")),
     }
 }

@@ -66,7 +66,9 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_suggested_and_a_far_one_lists_what_is_known() {
-        for (name, hint) in [("tiel_m", "did you mean `tile_m`?"), ("tile", "did you mean `tile_m`?"), ("zzzzzz", "known: tile_m, threads")] {
+        for (name, hint) in
+            [("tiel_m", "did you mean `tile_m`?"), ("tile", "did you mean `tile_m`?"), ("zzzzzz", "known: tile_m, threads")]
+        {
             assert_eq!(unknown("knob", name, ["tile_m", "threads"]).hint.as_deref(), Some(hint), "{name}");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 use tilecast_kernels::random::Random;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Parameter, Problem, Value, Work, product, registry, stable_id};
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Parameter, Problem, Value, Work, product, stable_id};
 
 use crate::spec::{Baseline, Entry, Sweep};
 
@@ -61,7 +61,11 @@ pub struct Point {
 
 impl Point {
     fn new(
-        family: &dyn Family, problem: &Problem, config: Config, (device, cache): (&DeviceInfo, CacheMode), default: &Config,
+        family: &dyn Family,
+        problem: &Problem,
+        config: Config,
+        (device, cache): (&DeviceInfo, CacheMode),
+        default: &Config,
     ) -> Self {
         let effective = family.effective(problem, &config);
         let experiment_id = experiment_id(problem, &effective, device, cache);
@@ -150,7 +154,8 @@ impl Plan {
     #[must_use]
     pub fn summary(&self, assumed_flop_per_s: f64, samples: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
-        let code: HashSet<String> = asked().map(|p| format!("{} {} {}", p.problem.family, p.problem.dtype, p.effective)).collect();
+        let code: HashSet<String> =
+            asked().map(|p| format!("{} {} {}", p.problem.family, p.problem.dtype, p.effective)).collect();
         let experiments: HashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
         let points = asked().count();
@@ -234,7 +239,8 @@ impl Planner<'_> {
         }
         let left_out = configs.len() - limit;
         configs.truncate(limit);
-        let reason = format!("{left_out} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed);
+        let reason =
+            format!("{left_out} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed);
         self.skipped.push(Skip {
             family: problem.family.clone(),
             problem: problem.to_string(),
@@ -247,7 +253,12 @@ impl Planner<'_> {
     }
 
     fn point(
-        &mut self, family: &'static dyn Family, problem: &Problem, config: Config, cache: CacheMode, default: &Config,
+        &mut self,
+        family: &'static dyn Family,
+        problem: &Problem,
+        config: Config,
+        cache: CacheMode,
+        default: &Config,
     ) -> Option<Point> {
         if let Err(misfit) = family.check(problem, &config, self.device) {
             self.refuse(problem, config, misfit.to_string());
@@ -313,9 +324,4 @@ fn chosen_knobs(entry: &Entry, device: &DeviceInfo) -> Vec<Parameter> {
 
 fn show(axes: &[(String, Value)]) -> String {
     axes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
-}
-
-/// Families that have a source for `device`.
-pub fn runnable(device: &DeviceInfo) -> impl Iterator<Item = &'static dyn Family> {
-    registry().iter().copied().filter(|family| !family.knobs(device).is_empty() || family.cpu().is_some())
 }

@@ -193,10 +193,11 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
 /// Identifiers of what a reader should know before trusting the row; each is a heading in `docs/measuring.md`.
 fn warnings(row: &Row) -> Option<String> {
     let above = |name: &str, limit: f64| row.real(name).is_some_and(|value| value > limit);
-    let found: Vec<&str> = [("noisy", above(col::noise, 0.10)), ("contended", above(col::contended_share, 0.5)), ("drift", above(col::drift, 0.10))]
-        .into_iter()
-        .filter_map(|(id, found)| found.then_some(id))
-        .collect();
+    let found: Vec<&str> =
+        [("noisy", above(col::noise, 0.10)), ("contended", above(col::contended_share, 0.5)), ("drift", above(col::drift, 0.10))]
+            .into_iter()
+            .filter_map(|(id, found)| found.then_some(id))
+            .collect();
     (!found.is_empty()).then(|| found.join(","))
 }
 

@@ -41,7 +41,7 @@ pub fn json(value: &impl Serialize) -> Result<(), Fail> {
 #[must_use]
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header(header.to_vec());
     for row in rows {
         table.add_row(row);
     }
@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn figures_have_three_significant_digits_and_their_unit() {
-        for (value, expected) in [(0.001_234_5, "1.23 ms"), (12.34, "12.3 s"), (4.2e-8, "42.0 ns"), (1.5e-5, "15.0 µs"), (123.4, "123 s")] {
+        for (value, expected) in
+            [(0.001_234_5, "1.23 ms"), (12.34, "12.3 s"), (4.2e-8, "42.0 ns"), (1.5e-5, "15.0 µs"), (123.4, "123 s")]
+        {
             assert_eq!(seconds(value), expected);
         }
     }

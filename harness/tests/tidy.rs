@@ -13,9 +13,18 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// Files git knows or would take: built and ignored ones are left out.
 fn files() -> Vec<String> {
-    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()).output().expect("git runs");
+    let listed = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git runs");
     assert!(listed.status.success(), "git ls-files: {}", String::from_utf8_lossy(&listed.stderr));
-    String::from_utf8(listed.stdout).expect("paths are text").lines().filter(|path| root().join(path).is_file()).map(str::to_owned).collect()
+    String::from_utf8(listed.stdout)
+        .expect("paths are text")
+        .lines()
+        .filter(|path| root().join(path).is_file())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn sources() -> Vec<String> {
@@ -52,21 +61,28 @@ fn every_crate_is_on_the_map() {
 
 #[test]
 fn files_stay_under_six_hundred_lines() {
-    let long: Vec<_> = sources().into_iter().map(|path| (read(root().join(&path)).lines().count(), path)).filter(|(lines, _)| *lines > 600).collect();
+    let long: Vec<_> = sources()
+        .into_iter()
+        .map(|path| (read(root().join(&path)).lines().count(), path))
+        .filter(|(lines, _)| *lines > 600)
+        .collect();
     assert!(long.is_empty(), "{long:?}");
 }
 
 #[test]
 fn no_file_has_a_name_that_says_nothing() {
     let banned = ["utils", "util", "base", "common", "helpers", "helper", "misc"];
-    let named = |path: &&String| Path::new(path).file_stem().is_some_and(|stem| banned.contains(&stem.to_string_lossy().as_ref()));
+    let named =
+        |path: &&String| Path::new(path).file_stem().is_some_and(|stem| banned.contains(&stem.to_string_lossy().as_ref()));
     let found: Vec<_> = files().into_iter().filter(|path| named(&path)).collect();
     assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]
 fn unsafe_stays_in_devices_and_cpu_sources() {
-    let allowed = |path: &str| path.starts_with("kernels/src/devices/") || (path.starts_with("kernels/src/families/") && path.ends_with("cpu.rs"));
+    let allowed = |path: &str| {
+        path.starts_with("kernels/src/devices/") || (path.starts_with("kernels/src/families/") && path.ends_with("cpu.rs"))
+    };
     let marker = concat!("unsafe", " {");
     let stray: Vec<_> = sources().into_iter().filter(|path| !allowed(path) && read(root().join(path)).contains(marker)).collect();
     assert!(stray.is_empty(), "{stray:?}");
@@ -74,7 +90,13 @@ fn unsafe_stays_in_devices_and_cpu_sources() {
 
 #[test]
 fn no_test_is_ignored_and_nothing_is_left_to_do() {
-    let marks = [concat!("#[ign", "ore"), concat!("to", "do!("), concat!("unimple", "mented!("), concat!("TO", "DO"), concat!("FIX", "ME")];
+    let marks = [
+        concat!("#[ign", "ore"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+    ];
     let found: Vec<_> = sources()
         .into_iter()
         .flat_map(|path| {

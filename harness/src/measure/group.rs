@@ -66,7 +66,11 @@ pub enum Ended {
 /// # Errors
 /// [`Fail`] where no worker can be started any more or the sink cannot store; failures of points are outcomes, not errors.
 pub fn measure_group(
-    session: &mut Session, group: &Group, done: &dyn Fn(&Point) -> bool, context: &GroupContext<'_>, sink: &mut dyn Sink,
+    session: &mut Session,
+    group: &Group,
+    done: &dyn Fn(&Point) -> bool,
+    context: &GroupContext<'_>,
+    sink: &mut dyn Sink,
 ) -> Result<Ended, Fail> {
     let points = group.points.iter().enumerate().filter(|(_, point)| !done(point));
     let tracks: Vec<Track<'_>> = points.map(|(slot, point)| Track::new(slot, point, context.recovered)).collect();

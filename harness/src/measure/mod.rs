@@ -9,4 +9,4 @@ mod stop;
 pub use group::{Ended, GroupContext, Recovered, Sink, measure_group};
 pub use outcome::{Outcome, Timing};
 pub use session::{Session, SessionFail};
-pub use stop::{HEADLINE, StopReason, verdict};
+pub use stop::HEADLINE;

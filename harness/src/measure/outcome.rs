@@ -27,11 +27,6 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// A point that failed before it was timed.
-    pub fn failed(status: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { status: status.into(), reason: Some(reason.into()), ..Self::pending() }
-    }
-
     /// A point that is being measured: `ok` unless something is found.
     #[must_use]
     pub fn pending() -> Self {

@@ -54,12 +54,6 @@ impl Samples {
     pub fn min(&self) -> f64 {
         self.0[0]
     }
-
-    /// How many.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // an index into a short list

@@ -73,7 +73,11 @@ pub enum Baseline {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("family", &self.family.card().id).field("problems", &self.problems).field("knobs", &self.knobs).finish()
+        f.debug_struct("Entry")
+            .field("family", &self.family.card().id)
+            .field("problems", &self.problems)
+            .field("knobs", &self.knobs)
+            .finish()
     }
 }
 

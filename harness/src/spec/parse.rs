@@ -23,7 +23,9 @@ pub fn parse(text: &str, name: &str, knobs_of: &dyn Fn(&dyn Family) -> Vec<Param
     let sweeps = match top.raw("sweep") {
         Some(Toml::Array(entries)) if !entries.is_empty() => entries,
         Some(other) => return Err(top.wrong("sweep", other, "a list of [[sweep]] tables")),
-        None => return Err(Fail::new("the spec has no [[sweep]] table; it would measure nothing").hint("see sweeps/ for examples")),
+        None => {
+            return Err(Fail::new("the spec has no [[sweep]] table; it would measure nothing").hint("see sweeps/ for examples"));
+        }
     };
     let entries = sweeps.iter().enumerate().map(|(i, entry)| parse_entry(i, entry, knobs_of)).collect::<Result<_, _>>()?;
     Ok(Sweep {
@@ -59,7 +61,9 @@ fn parse_measure(top: &Known<'_>) -> Result<Measure, Fail> {
     let Some(value) = top.raw("measure") else { return Ok(default) };
     let Some(table) = value.as_table() else { return Err(top.wrong("measure", value, "a table")) };
     let known = Known::new(table, "[measure]", MEASURE)?;
-    let count = |key, default: u32| Ok::<_, Fail>(known.int(key, (3, 1_000_000))?.map_or(default, |v| u32::try_from(v).unwrap_or(u32::MAX)));
+    let count = |key, default: u32| {
+        Ok::<_, Fail>(known.int(key, (3, 1_000_000))?.map_or(default, |v| u32::try_from(v).unwrap_or(u32::MAX)))
+    };
     let seconds = |key, default: f64| Ok::<_, Fail>(known.real(key, (0.0, 86_400.0))?.unwrap_or(default));
     let measure = Measure {
         min_samples: count("min_samples", default.min_samples)?,

@@ -93,7 +93,9 @@ pub(super) fn values(name: &str, value: &Toml, place: &str) -> Result<Vec<Value>
 
 fn scalar(name: &str, value: &Toml) -> Result<Value, Fail> {
     match value {
-        Toml::Integer(v) => u64::try_from(*v).map(Value::Int).map_err(|_| Fail::new(format!("`{name} = {v}` is negative; sizes count up from 0"))),
+        Toml::Integer(v) => {
+            u64::try_from(*v).map(Value::Int).map_err(|_| Fail::new(format!("`{name} = {v}` is negative; sizes count up from 0")))
+        }
         Toml::Float(v) if v.is_finite() => Ok(Value::Real(*v)),
         Toml::String(v) => Ok(Value::Text(v.clone())),
         other => Err(Fail::new(format!("`{name} = {other}` is not a number or a word"))),

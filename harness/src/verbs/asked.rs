@@ -60,7 +60,8 @@ impl SpecArgs {
     pub fn open(&self) -> Result<Asked, Fail> {
         let place = self.spec.display();
         let text = std::fs::read_to_string(&self.spec).map_err(|error| {
-            Fail::new(format!("spec `{place}` cannot be read: {error}")).hint("sweeps/ holds examples; `tilecast sweep --help` shows one")
+            Fail::new(format!("spec `{place}` cannot be read: {error}"))
+                .hint("sweeps/ holds examples; `tilecast sweep --help` shows one")
         })?;
         let name = self.spec.file_stem().map_or_else(|| "spec".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let device = device::open(&self.device_of(&text))?;
@@ -91,7 +92,8 @@ impl SpecArgs {
 
 /// `name=v,v` replaces the values of that axis or knob in every entry whose family has it.
 fn override_axis(sweep: &mut Sweep, text: &str, info: &DeviceInfo) -> Result<(), Fail> {
-    let (name, list) = text.split_once('=').ok_or_else(|| Fail::new(format!("`--axis {text}` has no `=`")).hint("write `--axis m=256,512`"))?;
+    let (name, list) =
+        text.split_once('=').ok_or_else(|| Fail::new(format!("`--axis {text}` has no `=`")).hint("write `--axis m=256,512`"))?;
     let mut known = Vec::new();
     let mut found = false;
     for entry in &mut sweep.entries {
@@ -152,9 +154,13 @@ pub fn parse_problem(text: &str, family: &dyn Family) -> Result<Vec<(String, Val
     let axes = family.axes();
     text.split(',')
         .map(|assignment| {
-            let (name, word) =
-                assignment.split_once('=').ok_or_else(|| Fail::new(format!("`{assignment}` has no `=`")).hint("write `m=768,n=768,k=768`"))?;
-            let axis = axes.iter().find(|axis| axis.name == name).ok_or_else(|| unknown("axis", name, axes.iter().map(|axis| axis.name)))?;
+            let (name, word) = assignment
+                .split_once('=')
+                .ok_or_else(|| Fail::new(format!("`{assignment}` has no `=`")).hint("write `m=768,n=768,k=768`"))?;
+            let axis = axes
+                .iter()
+                .find(|axis| axis.name == name)
+                .ok_or_else(|| unknown("axis", name, axes.iter().map(|axis| axis.name)))?;
             Ok((name.to_owned(), parse_value(word, axis)?))
         })
         .collect()

@@ -33,7 +33,13 @@ impl Args {
             return Ok(Exit::Done);
         }
         terminal::say(format_args!("{}  {}  ({})", info.spec, info.slug, info.name));
-        terminal::say(format_args!("     {} threads; {}; {} memory; {}", info.threads, info.isa.join(", "), bytes(info.memory_bytes), info.os));
+        terminal::say(format_args!(
+            "     {} threads; {}; {} memory; {}",
+            info.threads,
+            info.isa.join(", "),
+            bytes(info.memory_bytes),
+            info.os
+        ));
         let caches: Vec<String> = info.caches.iter().map(|cache| format!("L{} {}", cache.level, bytes(cache.bytes))).collect();
         terminal::say(format_args!("     caches: {}", caches.join(", ")));
         terminal::say("     time: thread CPU time, wall time beside it");

@@ -84,7 +84,15 @@ fn list(info: &DeviceInfo) {
 
 fn show(family: &dyn Family, info: &DeviceInfo) {
     let card = family.card();
-    terminal::say(format_args!("{}: {}\ngroup {}; {}\n\n{}\n\n{}\n", card.id, card.title, card.group, devices(family).join(", "), card.math, card.look_at));
+    terminal::say(format_args!(
+        "{}: {}\ngroup {}; {}\n\n{}\n\n{}\n",
+        card.id,
+        card.title,
+        card.group,
+        devices(family).join(", "),
+        card.math,
+        card.look_at
+    ));
     let rows = |list: Vec<Parameter>| {
         let row = |p: Parameter| {
             let values: Vec<String> = p.values.iter().map(ToString::to_string).collect();

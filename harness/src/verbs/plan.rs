@@ -49,7 +49,8 @@ pub fn refuse_empty(plan: &Plan) -> Result<(), Fail> {
         return Ok(());
     }
     let first = plan.skipped.first().map_or_else(String::new, |skip| format!(": {}", skip.reason));
-    Err(Fail::new(format!("no point of the sweep can be measured{first}")).hint("`tilecast plan SPEC --skips` lists every reason"))
+    Err(Fail::new(format!("no point of the sweep can be measured{first}"))
+        .hint("`tilecast plan SPEC --skips` lists every reason"))
 }
 
 fn print_json(plan: &Plan, summary: &Summary, skips: bool) -> Result<(), Fail> {
@@ -61,7 +62,10 @@ fn print_json(plan: &Plan, summary: &Summary, skips: bool) -> Result<(), Fail> {
 }
 
 fn print(plan: &Plan, summary: &Summary, name: &str, device: &str, skips: bool) {
-    terminal::say(format_args!("{name} on {device}: {} points in {} groups, {} dense rivals", summary.points, summary.problems, summary.baselines));
+    terminal::say(format_args!(
+        "{name} on {device}: {} points in {} groups, {} dense rivals",
+        summary.points, summary.problems, summary.baselines
+    ));
     terminal::say(format_args!(
         "{} distinct kernels; {:.3e} FLOP per pass; about {} if kernels average {:.0} GFLOP/s (an assumption)",
         summary.distinct_code,

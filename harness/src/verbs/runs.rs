@@ -16,6 +16,9 @@ use crate::{Exit, terminal};
 pub struct Args {
     /// Store
     store: PathBuf,
+    /// Print every row as a line of JSON, without its nulls
+    #[arg(long, conflicts_with = "json")]
+    rows: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -27,15 +30,28 @@ impl Args {
     /// [`Fail`] where there is no store or a file in it is unreadable.
     pub fn run(self) -> Result<Exit, Fail> {
         let frame = read_store(&self.store)?;
+        if self.rows {
+            return print_rows(&frame);
+        }
         let runs = summarise(&frame).map_err(|error| Fail::new(error.to_string()))?;
         if self.output.json {
             terminal::json(&json!({ "rows": frame.height(), "columns": frame.width(), "runs": runs }))?;
             return Ok(Exit::Done);
         }
         terminal::say(format_args!("{} rows, {} columns, {} runs", frame.height(), frame.width(), runs.len()));
-        terminal::say(terminal::table(&["run", "source", "device", "families", "points", "status", "last"], runs.iter().map(row).collect()));
+        terminal::say(terminal::table(
+            &["run", "source", "device", "families", "points", "status", "last"],
+            runs.iter().map(row).collect(),
+        ));
         Ok(Exit::Done)
     }
+}
+
+fn print_rows(frame: &DataFrame) -> Result<Exit, Fail> {
+    for row in tilecast_runs::frame::to_rows(frame).map_err(|error| Fail::new(error.to_string()))? {
+        terminal::say(serde_json::to_string(&row).map_err(|error| Fail::new(error.to_string()))?);
+    }
+    Ok(Exit::Done)
 }
 
 fn row(run: &RunSummary) -> Vec<String> {
@@ -61,7 +77,8 @@ pub fn read_store(path: &Path) -> Result<DataFrame, Fail> {
     let store = Store::open(path).map_err(fail)?;
     let contents = store.read(Read { faults: Faults::Refuse, ..Read::default() }).map_err(fail)?;
     if contents.frame.height() == 0 {
-        return Err(Fail::new(format!("store `{}` holds no rows", path.display())).hint("measure into it with `tilecast sweep SPEC -o STORE`"));
+        return Err(Fail::new(format!("store `{}` holds no rows", path.display()))
+            .hint("measure into it with `tilecast sweep SPEC -o STORE`"));
     }
     Ok(contents.frame)
 }

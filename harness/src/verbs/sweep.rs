@@ -64,8 +64,14 @@ impl Args {
         let store = create_store(&self.out)?;
         let again = if self.again { Again::Measure } else { Again::Reuse };
         let show = if self.quiet { Show::Nothing } else { Show::Progress };
-        let campaign =
-            Campaign { sweep: &asked.sweep, spec_text: &asked.text, plan: &plan, store: &store, again, interrupted: watch_interrupts()? };
+        let campaign = Campaign {
+            sweep: &asked.sweep,
+            spec_text: &asked.text,
+            plan: &plan,
+            store: &store,
+            again,
+            interrupted: watch_interrupts()?,
+        };
         let mut session = start_session(&asked.device.info().spec, &asked.sweep, self.fault.as_deref())?;
         let end = campaign.run(&mut session, &mut Progress::new(show))?;
         if self.output.json {

@@ -109,7 +109,9 @@ impl Worker {
 
     fn died(&mut self) -> Lost {
         let status = match self.child.wait() {
-            Ok(status) => status.signal().map_or_else(|| status.to_string(), |signal| format!("signal {signal} ({})", signal_name(signal))),
+            Ok(status) => {
+                status.signal().map_or_else(|| status.to_string(), |signal| format!("signal {signal} ({})", signal_name(signal)))
+            }
             Err(error) => error.to_string(),
         };
         let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);

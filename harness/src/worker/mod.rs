@@ -7,5 +7,5 @@ mod message;
 mod serve;
 
 pub use client::{Lost, Worker, WorkerOptions};
-pub use message::{Ask, Busy, Fault, Reply, Said, Warmed};
+pub use message::{Ask, Busy, Fault, Reply, Said};
 pub use serve::serve;

@@ -69,7 +69,9 @@ impl Bench<'_> {
             Ask::Prepare { slot, problem, config } => self.prepare(*slot, problem, config),
             Ask::Verify { slot } => self.verify(*slot),
             Ask::Warm { slot, sample_s, cache } => self.warm(*slot, *sample_s, *cache).map(Said::Warmed),
-            Ask::Sample { slot, iterations, cache } => self.sample(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample }),
+            Ask::Sample { slot, iterations, cache } => {
+                self.sample(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample })
+            }
             Ask::Finish { slot, iterations, energy_s } => self.finish(*slot, *iterations, *energy_s),
             Ask::Forget => {
                 self.slots.clear();
