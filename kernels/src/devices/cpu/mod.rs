@@ -1,12 +1,28 @@
 //! The machine's processor.
 
+mod caches;
 mod clock;
+#[cfg(target_arch = "x86_64")]
+mod cpuid;
+mod device;
+mod energy;
+mod flush;
+mod info;
+mod isa;
+mod loaded;
 pub mod micro;
 mod pages;
+mod peak;
+mod rapl;
+mod roofs;
 mod source;
+mod stopwatch;
+mod stream;
 mod team;
 
 pub use clock::{allowed_processors, involuntary_switches, thread_cpu_s, wall_s};
+pub use device::CpuDevice;
+pub use isa::Isa;
 pub use pages::Pages;
 pub use source::{CpuIo, CpuProgram, CpuSource};
-pub use team::Team;
+pub use team::{Spent, Team};
