@@ -34,14 +34,14 @@ impl StopReason {
 
 /// Half width of the 95 % interval of the headline over the headline.
 #[must_use]
-pub fn relative_half_width(samples: &Samples, seed: u64) -> f64 {
+fn relative_half_width(samples: &Samples, seed: u64) -> f64 {
     let (low, high) = samples.interval(HEADLINE, seed);
     (high - low) / 2.0 / samples.quantile(HEADLINE)
 }
 
 /// Whether to stop after `times`, which cost `spent_s` of kernel time. `None` means to go on.
 #[must_use]
-pub fn verdict(times: &[f64], spent_s: f64, measure: &Measure, seed: u64) -> Option<StopReason> {
+pub(super) fn verdict(times: &[f64], spent_s: f64, measure: &Measure, seed: u64) -> Option<StopReason> {
     if times.len() < FLOOR {
         return None;
     }

@@ -12,7 +12,7 @@ use crate::{Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Probl
 
 /// The machine's processor, or some of its threads.
 ///
-/// Opening it pins the calling thread to the first processor the process may use: run it on the thread that will measure.
+/// The first measurement pins the calling thread to the first processor the process may use; opening the device only looks.
 #[derive(Debug)]
 pub struct CpuDevice {
     machine: Rc<Machine>,
@@ -22,13 +22,18 @@ pub struct CpuDevice {
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) info: DeviceInfo,
-    pub(super) team: Team,
+    team: OnceCell<Team>,
     pub(super) sysfs: PathBuf,
     pub(super) energy: EnergySource,
     flush: OnceCell<Flush>,
 }
 
 impl Machine {
+    /// Started on first use: a process that only asks what the device is must not pin itself beside the one that measures.
+    pub(super) fn team(&self) -> &Team {
+        self.team.get_or_init(|| Team::new(usize::try_from(self.info.threads).expect("threads of one machine")))
+    }
+
     /// Made on first use: hot sweeps never pay for it.
     pub(super) fn flush(&self) -> &Flush {
         self.flush.get_or_init(|| Flush::new(self.info.llc_bytes()))
@@ -48,7 +53,7 @@ impl CpuDevice {
             Err(reason) => EnergySource::Unavailable(reason),
         };
         let info = info::describe(spec, threads, sysfs);
-        let machine = Machine { info, team: Team::new(threads), sysfs: sysfs.to_owned(), energy, flush: OnceCell::new() };
+        let machine = Machine { info, team: OnceCell::new(), sysfs: sysfs.to_owned(), energy, flush: OnceCell::new() };
         Ok(Self { machine: Rc::new(machine) })
     }
 }
@@ -59,7 +64,7 @@ impl Device for CpuDevice {
     }
 
     fn roofs(&self) -> Vec<Roof> {
-        roofs::measure(&self.machine.info, &self.machine.team)
+        roofs::measure(&self.machine.info, self.machine.team())
     }
 
     fn energy_source(&self) -> EnergySource {

@@ -62,13 +62,13 @@ impl CpuLoaded {
     fn call(&mut self, slot: usize) {
         self.last = Some(slot);
         let mut io =
-            CpuIo { operands: &self.operands, output: &mut self.output, scratch: &mut self.scratch, team: &self.machine.team };
+            CpuIo { operands: &self.operands, output: &mut self.output, scratch: &mut self.scratch, team: self.machine.team() };
         self.programs[slot].run(&mut io);
     }
 
     fn timed(&mut self, slot: usize, calls: u64) -> Times {
         let machine = Rc::clone(&self.machine);
-        let watch = Stopwatch::start(&machine.team, self.programs[slot].threads());
+        let watch = Stopwatch::start(machine.team(), self.programs[slot].threads());
         (0..calls).for_each(|_| self.call(slot));
         watch.stop()
     }
@@ -147,7 +147,7 @@ impl Loaded for CpuLoaded {
                 let machine = Rc::clone(&self.machine);
                 let threads = self.programs[slot].threads();
                 let cold = |_| {
-                    machine.flush().run(&machine.team, threads);
+                    machine.flush().run(machine.team(), threads);
                     self.timed(slot, 1)
                 };
                 (0..iterations).map(cold).fold(Times::default(), Times::plus)
