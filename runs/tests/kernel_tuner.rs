@@ -1,4 +1,5 @@
 //! Kernel Tuner caches become runs, whatever state they are in.
+#![allow(clippy::print_stderr)] // says what it skips
 
 use std::collections::BTreeMap;
 use std::fs;
