@@ -29,6 +29,8 @@ pub enum Verb {
     Plan(verbs::plan::Args),
     /// Measure a sweep into a store; the same command resumes
     Sweep(verbs::sweep::Args),
+    /// Bring another tool's results into a store
+    Import(verbs::import::Args),
     /// Show what a store holds
     Runs(verbs::runs::Args),
     /// Answer a sweep's requests (started by `sweep` itself)
@@ -47,6 +49,7 @@ impl Verb {
             Self::Families(args) => args.run(),
             Self::Plan(args) => args.run(),
             Self::Sweep(args) => args.run(),
+            Self::Import(args) => args.run(),
             Self::Runs(args) => args.run(),
             Self::Worker(args) => args.run(),
         }

@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod devices;
 pub mod families;
+pub mod import;
 pub mod plan;
 pub mod runs;
 pub mod sweep;
