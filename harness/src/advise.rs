@@ -8,12 +8,16 @@ use tilecast_models::{Predictor, Ranked, rank};
 use tilecast_runs::frame;
 use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
+use tilecast_runs::store::{Read, Store};
 
+use crate::campaign::{Again, Campaign};
 use crate::clock;
 use crate::fail::Fail;
 use crate::plan::{Group, Plan, Point};
+use crate::progress::{Progress, Show};
 use crate::record::{self, RunFacts};
 use crate::spec::{Baseline, Entry, Measure, Sweep};
+use crate::verbs::sweep::{start_session, watch_interrupts};
 
 /// Configurations a recommendation looks at; larger spaces are sampled with the seed.
 const CANDIDATES: usize = 50_000;
@@ -101,8 +105,7 @@ fn default_point(question: &Question, facts: &RunFacts) -> Result<Point, Fail> {
 }
 
 /// A plan of the first `top` ranked points and the default.
-#[must_use]
-pub fn remeasure_plan(advice: &Advice, top: usize) -> Plan {
+fn remeasure_plan(advice: &Advice, top: usize) -> Plan {
     let mut points = vec![advice.default.clone()];
     for (point, _) in advice.ranked.iter().take(top) {
         if points.iter().all(|known| known.key != point.key) {
@@ -112,11 +115,29 @@ pub fn remeasure_plan(advice: &Advice, top: usize) -> Plan {
     Plan { groups: vec![Group { cache: advice.cache, points }], skipped: Vec::new() }
 }
 
+/// Measures the best `count` beside the default into `store`, on `device`; rows by experiment.
+///
+/// # Errors
+/// [`Fail`] where no worker starts or the store cannot be written.
+pub fn measure_best(
+    advice: &Advice, question: &Question, count: usize, store: &Store, (device, show): (&str, Show),
+) -> Result<HashMap<String, Row>, Fail> {
+    let sweep = question.sweep();
+    let plan = remeasure_plan(advice, count);
+    let text = format!("# the best {count} of {} and the default, for {}", advice.candidates, advice.default.problem);
+    let interrupted = watch_interrupts()?;
+    let campaign = Campaign { sweep: &sweep, spec_text: &text, plan: &plan, store, again: Again::Measure, interrupted };
+    let mut session = start_session(device, &sweep, None)?;
+    let end = campaign.run(&mut session, &mut Progress::new(show))?;
+    let contents = store.read(Read::default()).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+    rows_of_run(&contents.frame, &end.run_id)
+}
+
 /// Rows of `frame` that belong to run `run_id`, by experiment.
 ///
 /// # Errors
 /// [`Fail`] where the frame does not have the schema's columns.
-pub fn rows_of_run(frame: &DataFrame, run_id: &str) -> Result<HashMap<String, Row>, Fail> {
+fn rows_of_run(frame: &DataFrame, run_id: &str) -> Result<HashMap<String, Row>, Fail> {
     let rows = frame::to_rows(frame).map_err(|error| Fail::new(error.to_string()))?;
     let of_run = rows.into_iter().filter(|row| row.text(col::run_id) == Some(run_id));
     Ok(of_run.filter_map(|row| Some((row.text(col::experiment_id)?.to_owned(), row))).collect())

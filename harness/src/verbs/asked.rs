@@ -25,6 +25,9 @@ pub struct SpecArgs {
     /// Device, where not the spec's: `cpu`, `cpu:1t`
     #[arg(long)]
     pub device: Option<String>,
+    /// Keep only this family of the spec
+    #[arg(long)]
+    pub family: Option<String>,
     /// Replace the values of an axis or knob wherever the spec sweeps a family that has it: `--axis m=256,512`
     #[arg(long = "axis", value_name = "NAME=V[,V…]")]
     pub axes: Vec<String>,
@@ -77,6 +80,9 @@ impl SpecArgs {
 
     fn parse(&self, text: &str, name: &str, info: &DeviceInfo) -> Result<Sweep, Fail> {
         let mut sweep = spec::parse(text, name, &|family| family.knobs(info))?;
+        if let Some(family) = &self.family {
+            keep_family(&mut sweep, family)?;
+        }
         for axis in &self.axes {
             override_axis(&mut sweep, axis, info)?;
         }
@@ -88,6 +94,15 @@ impl SpecArgs {
         spec::check_measure(measure)?;
         Ok(sweep)
     }
+}
+
+fn keep_family(sweep: &mut Sweep, id: &str) -> Result<(), Fail> {
+    let known: Vec<&str> = sweep.entries.iter().map(|entry| entry.family.card().id).collect();
+    if !known.contains(&id) {
+        return Err(unknown("family of this spec", id, known));
+    }
+    sweep.entries.retain(|entry| entry.family.card().id == id);
+    Ok(())
 }
 
 /// `name=v,v` replaces the values of that axis or knob in every entry whose family has it.
