@@ -8,8 +8,8 @@ mod device;
 mod energy;
 mod flush;
 mod info;
-mod isa;
 mod loaded;
+pub mod micro;
 mod pages;
 mod peak;
 mod rapl;
@@ -21,7 +21,6 @@ mod team;
 
 pub use clock::{allowed_processors, involuntary_switches, thread_cpu_s, wall_s};
 pub use device::CpuDevice;
-pub use isa::Isa;
 pub use pages::Pages;
 pub use source::{CpuIo, CpuProgram, CpuSource};
 pub use team::{Spent, Team};

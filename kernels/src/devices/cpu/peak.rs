@@ -1,6 +1,6 @@
 //! Loops that do nothing but fused multiply-adds, to find how many the processor retires.
 
-use super::Isa;
+use super::micro::Isa;
 use crate::Dtype;
 
 /// Runs `rounds` of a fused multiply-add loop and returns the FLOP done; a fused multiply-add counts two.
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn flop_grow_with_rounds_and_lanes() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.runs_here()) {
+        for isa in Isa::available() {
             let (single, double) = (multiply_add(isa, Dtype::F32, 10), multiply_add(isa, Dtype::F64, 10));
             assert_eq!((single, multiply_add(isa, Dtype::F32, 20)), (2.0 * double, 2.0 * single), "{isa:?}");
         }
