@@ -216,14 +216,15 @@ pub trait Device {
     /// What is known of it.
     fn info(&self) -> &DeviceInfo;
     /// Measures its roofs; takes about a second.
-    fn roofs(&mut self) -> Vec<Roof>;
+    fn roofs(&self) -> Vec<Roof>;
     /// Where energy would come from.
     fn energy_source(&self) -> EnergySource;
-    /// Puts the operands of `problem` on the device.
+    /// Puts the operands of `problem` on the device. Several problems may be loaded at once, so that a structured kernel and its dense
+    /// rival are measured in the same rounds.
     ///
     /// # Errors
     /// [`DeviceError`] where they do not fit or the family has no source for the device.
-    fn load(&mut self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded + '_>, DeviceError>;
+    fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError>;
 }
 
 /// A problem on a device: its operands are in place, configurations are prepared into slots and run in any order.

@@ -51,6 +51,11 @@ pub trait Family: Send + Sync {
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config;
     /// FLOP and bytes of one call.
     fn work(&self, problem: &Problem, config: &Config) -> Work;
+    /// Host memory that operands and output take, asked before any is allocated. More than the compulsory bytes only where a kernel reads what
+    /// preparation made of the operands (factors projected from dense weights).
+    fn resident_bytes(&self, problem: &Problem, config: &Config) -> f64 {
+        self.work(problem, config).compulsory_bytes
+    }
     /// Seeded random inputs, in the order the kernels take them.
     fn operands(&self, problem: &Problem) -> Vec<Tensor>;
     /// An output tensor of the right shape, with canaries.
