@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use super::Isa;
+use super::micro::Isa;
 use super::caches::caches;
 use crate::{DeviceError, DeviceInfo, DeviceKind};
 
@@ -38,7 +38,7 @@ pub(super) fn describe(spec: &str, threads: usize, sysfs: &Path) -> DeviceInfo {
         slug: slug(&vendor, &name, family_model(), threads),
         name,
         threads: threads as u64,
-        isa: Isa::ALL.into_iter().filter(|isa| isa.runs_here()).map(|isa| isa.name().to_owned()).collect(),
+        isa: Isa::available().iter().map(|isa| isa.name().to_owned()).collect(),
         caches: caches(sysfs),
         memory_bytes: memory().total,
         os: os(),

@@ -1,5 +1,6 @@
 //! The machine's processor.
 
+mod blas;
 mod caches;
 mod clock;
 #[cfg(target_arch = "x86_64")]
@@ -8,7 +9,6 @@ mod device;
 mod energy;
 mod flush;
 mod info;
-mod isa;
 mod loaded;
 pub mod micro;
 mod pages;
@@ -20,9 +20,10 @@ mod stopwatch;
 mod stream;
 mod team;
 
+pub use blas::{Blas, BlasCall, blas, set_library};
 pub use clock::{allowed_processors, involuntary_switches, thread_cpu_s, wall_s};
 pub use device::CpuDevice;
-pub use isa::Isa;
 pub use pages::Pages;
+pub use peak::multiply_add;
 pub use source::{CpuIo, CpuProgram, CpuSource};
 pub use team::{Spent, Team};

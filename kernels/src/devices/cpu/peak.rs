@@ -1,12 +1,13 @@
 //! Loops that do nothing but fused multiply-adds, to find how many the processor retires.
 
-use super::Isa;
+use super::micro::Isa;
 use crate::Dtype;
 
 /// Runs `rounds` of a fused multiply-add loop and returns the FLOP done; a fused multiply-add counts two.
 ///
 /// Enough independent chains to cover latency × ports: 4 cycles × 2 on every x86-64 core with FMA, so 8 would do; 12 and 24 leave room.
-pub(super) fn multiply_add(isa: Isa, dtype: Dtype, rounds: u64) -> f64 {
+#[must_use]
+pub fn multiply_add(isa: Isa, dtype: Dtype, rounds: u64) -> f64 {
     let per_round = match (isa, dtype) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the device lists an instruction set only where this machine has it.
@@ -83,7 +84,7 @@ mod tests {
 
     #[test]
     fn flop_grow_with_rounds_and_lanes() {
-        for isa in Isa::ALL.into_iter().filter(|isa| isa.runs_here()) {
+        for isa in Isa::available() {
             let (single, double) = (multiply_add(isa, Dtype::F32, 10), multiply_add(isa, Dtype::F64, 10));
             assert_eq!((single, multiply_add(isa, Dtype::F32, 20)), (2.0 * double, 2.0 * single), "{isa:?}");
         }

@@ -14,7 +14,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::stream::{read, triad};
-use super::{Isa, Pages, Team, clock::thread_cpu_s, peak::multiply_add};
+use super::micro::Isa;
+use super::{Pages, Team, clock::thread_cpu_s, peak::multiply_add};
 use crate::{DeviceInfo, Dtype, Roof};
 
 const REPEATS: usize = 7;
