@@ -85,7 +85,7 @@ fn choice(story: &Story<'_>) -> Option<Finding> {
         text += &format!(" and {} over the default", number::ratio_with_interval(value, interval));
     }
     text += &format!(
-        " at {}, where the best is {} in {}",
+        " at {}, where the best is `{}` in {}",
         story.label(contest),
         best.run.config,
         number::time_with_interval(best.estimate.seconds, best.estimate.interval)
@@ -105,7 +105,7 @@ fn recommendation(story: &Story<'_>) -> Option<Finding> {
     let unseen = if one.held_out { ", a problem the model never saw," } else { "" };
     let verdict = if value >= 1.0 { "faster than" } else { "the speed of" };
     let mut text = format!(
-        "For {} at {}{unseen} use {}: re-measured at {}, {} {verdict} the default",
+        "For {} at {}{unseen} use `{}`: re-measured at {}, {} {verdict} the default",
         one.family,
         story.label_of(&one.family, &one.problem),
         one.recommended.config,
@@ -131,9 +131,9 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
         format!("{family} is slower than its dense rival at every size: at best {speed} its speed, at {}", best.label)
     };
     match Rivalry::crossover(&all) {
-        Some(at) => text += &format!(", and passes it near {size} = {at:.0}"),
+        Some(at) => text += &format!(", and passes it near {size}\u{a0}=\u{a0}{at:.0}"),
         None if all.len() > 1 && all.iter().all(|one| one.speedup().0 >= 1.0) => {
-            text += &format!(", and ahead at every size from {size} = {}", all[0].size());
+            text += &format!(", and ahead at every size from {size}\u{a0}=\u{a0}{}", all[0].size());
         }
         None => {}
     }
@@ -154,7 +154,7 @@ fn model(story: &Story<'_>) -> Option<Finding> {
         .or_else(|| own().max_by(|a, b| a.mape.total_cmp(&b.mape)))
         .or_else(|| times().next())?;
     let mut text = format!(
-        "On rows held out by {}, the model misses times by {} on average (median {}, n = {})",
+        "On rows held out by {}, the model misses times by {} on average (median {}, n\u{a0}=\u{a0}{})",
         score.split,
         number::percent(score.mape),
         number::percent(score.mdape),

@@ -59,12 +59,13 @@ pub fn time(seconds: f64) -> String {
     if seconds.abs() >= 1000.0 { format!("{} s", figures(seconds, 4)) } else { si(seconds, "s") }
 }
 
-/// A time with its interval, in the prefix of the time: `1.23 ms (1.20–1.26)`.
+/// A time with its interval, in the prefix and to the decimals of the time: `1.23 ms (1.20–1.26)`.
 #[must_use]
 pub fn time_with_interval(seconds: f64, interval: Option<(f64, f64)>) -> String {
     let Some((low, high)) = interval else { return time(seconds) };
     let (factor, _) = prefix(seconds);
-    format!("{} ({})", time(seconds), range(low / factor, high / factor, 3))
+    let places = places(&figures(seconds / factor, 3));
+    format!("{} ({:.places$}–{:.places$})", time(seconds), low / factor, high / factor)
 }
 
 /// A ratio: `1.18×`.
@@ -74,17 +75,18 @@ pub fn ratio(value: f64) -> String {
     format!("{}×", figures(value, if two { 2 } else { 3 }))
 }
 
-/// A ratio with its interval: `3.10× (2.90–3.31×)`.
+/// A ratio with its interval to the same decimals: `3.10× (2.90–3.31×)`.
 #[must_use]
 pub fn ratio_with_interval(value: f64, interval: Option<(f64, f64)>) -> String {
-    match interval {
-        Some((low, high)) => format!("{} ({}×)", ratio(value), range(low, high, 3)),
-        None => ratio(value),
-    }
+    let Some((low, high)) = interval else { return ratio(value) };
+    let text = ratio(value);
+    let places = places(text.trim_end_matches('×'));
+    format!("{text} ({low:.places$}–{high:.places$}×)")
 }
 
-fn range(low: f64, high: f64, count: usize) -> String {
-    format!("{}–{}", figures(low, count), figures(high, count))
+/// Decimals of a number as written.
+fn places(text: &str) -> usize {
+    text.split_once('.').map_or(0, |(_, decimals)| decimals.len())
 }
 
 /// A share as a percentage: one decimal below 10 %, none above.
@@ -153,6 +155,7 @@ mod tests {
         assert_eq!(ratio(1.178), "1.18×");
         assert_eq!(ratio(12.34), "12×");
         assert_eq!(ratio(0.432), "0.43×");
+        assert_eq!(ratio_with_interval(1.0, Some((0.98, 1.0243))), "1.00× (0.98–1.02×)");
         assert_eq!(ratio_with_interval(3.1, Some((2.9, 3.31))), "3.10× (2.90–3.31×)");
         assert_eq!(percent(0.1234), "12 %");
         assert_eq!(percent(0.0123), "1.2 %");

@@ -57,7 +57,7 @@ impl<'a> Story<'a> {
     /// Short name of the problem with the text form `problem`, where it is on the page.
     pub(crate) fn label_of(&self, family: &str, problem: &str) -> String {
         let contest = self.contests.iter().find(|contest| contest.family == family && contest.problem == problem);
-        contest.map_or_else(|| problem.to_owned(), |contest| self.label(contest))
+        contest.map_or_else(|| shorten(family, problem), |contest| self.label(contest))
     }
 
     /// Configuration, time with interval, rate and row id.
@@ -128,7 +128,7 @@ fn problem_label(contest: &Contest<'_>, peers: &[&Contest<'_>]) -> String {
     };
     let mut axes: Vec<(&String, &Value)> = run.axes.iter().filter(|(name, _)| varies(name) || is_size(name)).collect();
     // In the order in which the problem itself names them.
-    axes.sort_by_key(|(name, _)| contest.problem.find(&format!("{name}=")).unwrap_or(usize::MAX));
+    axes.sort_by_key(|(name, _)| position(contest.problem, name));
     let dtypes: BTreeSet<&str> = peers.iter().filter_map(|peer| any_run(peer)).map(|run| run.dtype.as_str()).collect();
     let dtype = (dtypes.len() > 1).then(|| run.dtype.clone()).filter(|dtype| !dtype.is_empty());
     if axes.is_empty() {
@@ -137,6 +137,13 @@ fn problem_label(contest: &Contest<'_>, peers: &[&Contest<'_>]) -> String {
     let mut parts = chain(&axes);
     parts.extend(dtype);
     parts.join(" ")
+}
+
+/// Where `problem` names the axis `name`, as a whole word.
+fn position(problem: &str, name: &str) -> usize {
+    let whole = |at: &usize| !problem[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+    let mut places = problem.match_indices(name).filter(|(at, _)| problem[at + name.len()..].starts_with('=')).map(|(at, _)| at);
+    places.find(whole).unwrap_or(usize::MAX)
 }
 
 /// A name of one letter is a size of the problem in every family's notation (m, n, k): part of the label even when constant.
@@ -149,9 +156,46 @@ fn chain(axes: &[(&String, &Value)]) -> Vec<String> {
     let mut parts: Vec<(Vec<&str>, &Value)> = Vec::new();
     for &(name, value) in axes {
         match parts.last_mut() {
-            Some((names, last)) if *last == value && value.number().is_some() => names.push(name),
+            Some((names, last)) if *last == value && is_size(name) && is_size(names[0]) => names.push(name),
             _ => parts.push((vec![name], value)),
         }
     }
     parts.into_iter().map(|(names, value)| format!("{}={}", names.join("="), value.label())).collect()
+}
+
+/// The text form of a problem that is not in the frame, without its family and with equal sizes joined.
+fn shorten(family: &str, problem: &str) -> String {
+    let words = problem.strip_prefix(family).unwrap_or(problem).split([' ', ',']).filter(|word| !word.is_empty());
+    let mut parts: Vec<(String, &str)> = Vec::new();
+    for word in words {
+        let (name, value) = word.split_once('=').unwrap_or((word, ""));
+        match parts.last_mut() {
+            Some((names, last)) if *last == value && is_size(name) && !value.is_empty() => *names = format!("{names}={name}"),
+            _ => parts.push((name.to_owned(), value)),
+        }
+    }
+    let joined = parts.into_iter().map(|(name, value)| if value.is_empty() { name } else { format!("{name}={value}") });
+    joined.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{position, shorten};
+
+    #[test]
+    fn problems_are_called_by_what_tells_them_apart() {
+        for (problem, expected) in [
+            ("gemm f32 m=1024 n=1024 k=1024 layout=nn", "f32 m=n=k=1024 layout=nn"),
+            ("gemm m=8,n=4,k=4", "m=8 n=k=4"),
+            ("other", "other"),
+        ] {
+            assert_eq!(shorten("gemm", problem), expected);
+        }
+    }
+
+    #[test]
+    fn axes_are_found_as_whole_words() {
+        assert!(position("gemm dim=3 m=1", "m") > position("gemm dim=3 m=1", "dim"));
+        assert_eq!(position("gemm dim=3", "m"), usize::MAX);
+    }
 }

@@ -26,6 +26,8 @@ pub struct Axis {
     pub unit: f64,
     /// Written after each tick (`×`, ` %`).
     pub suffix: &'static str,
+    /// The only values worth a tick, where the data has few.
+    pub only: Vec<f64>,
 }
 
 /// A position on an axis that is marked.
@@ -42,14 +44,22 @@ impl Axis {
     #[must_use]
     pub fn log(name: impl Into<String>, values: impl IntoIterator<Item = f64>, margin: f64) -> Self {
         let (low, high) = ends(values.into_iter().filter(|value| *value > 0.0)).unwrap_or((1.0, 10.0));
-        Self { scale: Scale::Log, low: low / margin, high: high * margin, name: name.into(), unit: 1.0, suffix: "" }
+        Self {
+            scale: Scale::Log,
+            low: low / margin,
+            high: high * margin,
+            name: name.into(),
+            unit: 1.0,
+            suffix: "",
+            only: Vec::new(),
+        }
     }
 
     /// A linear axis from `low` to `high`; a point becomes a range of one around it.
     #[must_use]
     pub fn linear(name: impl Into<String>, low: f64, high: f64) -> Self {
         let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
-        Self { scale: Scale::Linear, low, high, name: name.into(), unit: 1.0, suffix: "" }
+        Self { scale: Scale::Linear, low, high, name: name.into(), unit: 1.0, suffix: "", only: Vec::new() }
     }
 
     /// The same axis with values in the SI prefix that suits its middle, and `quantity (prefix unit)` as its name.
@@ -65,6 +75,15 @@ impl Axis {
         Self { suffix, ..self }
     }
 
+    /// The same axis with ticks at `values` only, where they are few enough to tell apart (eight).
+    #[must_use]
+    pub fn only(self, values: impl IntoIterator<Item = f64>) -> Self {
+        let mut only: Vec<f64> = values.into_iter().collect();
+        only.sort_by(f64::total_cmp);
+        only.dedup();
+        Self { only: if only.len() <= 8 { only } else { Vec::new() }, ..self }
+    }
+
     /// Share of the length at which `value` falls: 0 at `low`, 1 at `high`.
     #[must_use]
     pub fn share(&self, value: f64) -> f64 {
@@ -77,6 +96,9 @@ impl Axis {
     /// Ticks with at most about `labels` labels.
     #[must_use]
     pub fn ticks(&self, labels: usize) -> Vec<Tick> {
+        if !self.only.is_empty() {
+            return self.only.iter().map(|value| self.tick(value / self.unit, true)).collect();
+        }
         let labels = labels.max(2);
         let decades = (self.high / self.low).log10();
         #[allow(clippy::cast_precision_loss)] // a handful of labels

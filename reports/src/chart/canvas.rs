@@ -20,6 +20,9 @@ pub const SIZE: f64 = 12.0;
 /// Size of text that must be small to fit, px.
 pub const SMALL: f64 = 11.0;
 
+/// Sheets narrower than this are for phones, px.
+const POINTER: f64 = 500.0;
+
 /// A point in pixels.
 pub type Point = (f64, f64);
 
@@ -233,8 +236,12 @@ impl Canvas {
         self.area.draw(&Text::new(text, units(at), style)).expect("the sink writes to memory");
     }
 
-    /// Draws with a title for pointers and a command to copy.
+    /// Draws with a title for pointers and a command to copy. Phones have no pointer: narrow sheets go without, which halves
+    /// their size.
     pub fn hovered(&self, hover: &Hover, draw: impl FnOnce(&Self)) {
+        if self.size.0 < POINTER {
+            return draw(self);
+        }
         let copy = hover.command.as_ref().map(|command| format!(" data-copy=\"{}\"", escape(command))).unwrap_or_default();
         self.group(&format!("class=\"p\"{copy}"), |canvas| {
             canvas.sink.body.borrow_mut().push_str(&format!("<title>{}</title>", escape(&hover.text)));

@@ -58,9 +58,9 @@ impl Chart for ImportanceChart {
             let at = |value: f64| (panel.at(value, 0.0).0, y);
             sheet.text((left - 8.0, y), &fit(&feature.name, left - 10.0, SIZE, Weight::Plain), Lettering::main(Align::End));
             sheet.hovered(&feature.hover, |sheet| {
-                sheet.line(at(0.0), at(feature.value), Stroke::new(Ink::Soft, 1.5));
+                sheet.line(at(0.0), at(feature.value), Stroke::new(Ink::Hair, 2.0));
                 if let Some((low, high)) = feature.interval {
-                    sheet.line(at(low), at(high), Stroke::new(Ink::Text, 2.5).faint(0.5));
+                    sheet.line(at(low), at(high), Stroke::new(Ink::Text, 2.0));
                 }
                 sheet.disc(at(feature.value), 4.5, Ink::Category(0), 1.0);
             });

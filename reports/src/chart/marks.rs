@@ -85,6 +85,8 @@ pub enum Sign {
     Mark(Mark),
     /// A category shape.
     Shape(usize),
+    /// A large solid disc in no category's colour.
+    Solid,
     /// The cross of failures.
     Cross,
     /// The hatch of what cannot run.
@@ -95,12 +97,12 @@ pub enum Sign {
 pub fn key(canvas: &Canvas, at: Point, right: f64, entries: &[(Sign, String)]) -> f64 {
     let (mut x, mut y) = at;
     for (sign, word) in entries {
-        let length = 20.0 + text_width(word, SIZE, Weight::Plain) + 16.0;
+        let length = 22.0 + text_width(word, SIZE, Weight::Plain) + 16.0;
         if x > at.0 && x + length - 16.0 > right {
             (x, y) = (at.0, y + KEY_LINE);
         }
         draw_sign(canvas, *sign, (x + 8.0, y));
-        canvas.text((x + 20.0, y), word, Lettering::soft(Align::Start));
+        canvas.text((x + 22.0, y), word, Lettering::soft(Align::Start));
         x += length;
     }
     y
@@ -114,7 +116,7 @@ pub const KEY_LINE: f64 = 20.0;
 pub fn key_lines(left: f64, right: f64, entries: &[(Sign, String)]) -> f64 {
     let (mut x, mut lines) = (left, 1.0);
     for (_, word) in entries {
-        let length = 20.0 + text_width(word, SIZE, Weight::Plain) + 16.0;
+        let length = 22.0 + text_width(word, SIZE, Weight::Plain) + 16.0;
         if x > left && x + length - 16.0 > right {
             (x, lines) = (left, lines + 1.0);
         }
@@ -128,6 +130,7 @@ fn draw_sign(canvas: &Canvas, sign: Sign, at: Point) {
     match sign {
         Sign::Mark(mark) => mark.draw(canvas, at),
         Sign::Shape(index) => shape(canvas, index, at, 4.5, 1.0),
+        Sign::Solid => canvas.disc(at, 5.0, Ink::Text, 1.0),
         Sign::Cross => cross(canvas, at),
         Sign::Hatch => canvas.block((x - 7.0, y - 6.0), (x + 7.0, y + 6.0), Ink::Hatch),
     }

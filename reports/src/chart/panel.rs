@@ -1,6 +1,6 @@
 //! A plotting area with its axes: hairline grid, ticks that never overlap, names where they are read.
 
-use super::axis::{Axis, Tick};
+use super::axis::{Axis, Scale, Tick};
 use super::canvas::{Align, Canvas, Lettering, Point, SMALL, Stroke, Weight, text_width};
 use super::ink::Ink;
 
@@ -70,6 +70,9 @@ impl Panel {
     fn horizontal(&self, canvas: &Canvas, ticks: Ticks) {
         // A label every 34 px leaves more than one line between.
         let mut last = f64::INFINITY;
+        if self.height > 0.0 && self.y.scale == Scale::Log {
+            canvas.line((self.left, self.top), (self.left, self.bottom()), Stroke::hair());
+        }
         for tick in self.y.ticks(room(self.height, 34.0)) {
             let (_, y) = self.at(self.x.low, tick.value);
             let Tick { label: Some(label), .. } = tick else {
@@ -89,11 +92,13 @@ impl Panel {
     }
 
     fn vertical(&self, canvas: &Canvas, ticks: Ticks) {
-        canvas.line((self.left, self.bottom()), (self.right(), self.bottom()), Stroke::new(Ink::Soft, 1.0));
         let mut free = f64::NEG_INFINITY;
         for tick in self.x.ticks(room(self.width, 62.0)) {
             let (x, bottom) = self.at(tick.value, self.y.low);
             let length = if tick.label.is_some() { 5.0 } else { 3.0 };
+            if tick.label.is_some() && self.x.scale == Scale::Log {
+                canvas.line((x, self.top), (x, bottom), Stroke::hair());
+            }
             canvas.line((x, bottom), (x, bottom + length), Stroke::hair());
             let Some(label) = tick.label.filter(|_| ticks == Ticks::Written) else { continue };
             let half = text_width(&label, SMALL, Weight::Plain) / 2.0;
@@ -102,6 +107,7 @@ impl Panel {
                 free = x + half + 8.0;
             }
         }
+        canvas.line((self.left, self.bottom()), (self.right(), self.bottom()), Stroke::new(Ink::Soft, 1.0));
         if ticks == Ticks::Written && !self.x.name.is_empty() {
             let middle = self.left + self.width / 2.0;
             canvas.text((middle, self.bottom() + 33.0), &self.x.name, Lettering::soft(Align::Middle));

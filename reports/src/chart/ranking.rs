@@ -29,7 +29,7 @@ pub struct Field {
     pub subtitle: String,
     /// Configurations, fastest first.
     pub bars: Vec<Bar>,
-    /// Configurations that failed, as crosses beyond the slowest.
+    /// Configurations that failed, as crosses on the margin.
     pub failed: Vec<Hover>,
 }
 
@@ -44,8 +44,8 @@ pub struct Ranking {
 
 /// Above this many configurations in a panel the points become a line; the marks stay.
 const POINTS: usize = 400;
-/// Failures beyond this are counted by the caption, not drawn one by one.
-const CROSSES: usize = 60;
+/// Crosses on the margin; failures beyond this are in the count above the panel and in the table.
+const CROSSES: usize = 8;
 
 impl Chart for Ranking {
     fn draw(&self, width: f64) -> String {
@@ -110,13 +110,14 @@ impl Ranking {
 impl Field {
     #[allow(clippy::cast_precision_loss)] // counts of configurations
     fn axis(&self) -> Axis {
-        let crosses = self.failed.len().min(CROSSES);
-        let last = (self.bars.len() + crosses).max(1) as f64;
-        Axis::linear("configurations, fastest first", 1.0 - last * 0.03, last + last * 0.03)
+        let last = self.bars.len().max(1) as f64;
+        // Above zero, so that no tick is written for a rank that does not exist.
+        let axis = Axis::linear("configurations, fastest first", (1.0 - last * 0.04).max(0.01), last * 1.04 + 0.1);
+        if last < 8.0 { axis.only((1..=self.bars.len()).map(|rank| rank as f64)) } else { axis }
     }
 
     fn draw(&self, sheet: &Canvas, panel: &Panel) {
-        let x = panel.left - 12.0;
+        let x = panel.left - gutter(&panel.y, panel.height) + 2.0;
         let room = panel.right() - x;
         sheet.text((x, panel.top - 50.0), &fit(&self.title, room, 12.0, Weight::Strong), Lettering::main(Align::Start).strong());
         sheet.text((x, panel.top - 34.0), &fit(&self.subtitle, room, 12.0, Weight::Plain), Lettering::soft(Align::Start));
@@ -132,10 +133,9 @@ impl Field {
         }
         self.marks(sheet, panel);
         for (index, hover) in self.failed.iter().take(CROSSES).enumerate() {
-            #[allow(clippy::cast_precision_loss)] // counts of configurations
-            let place = (self.bars.len() + index + 1) as f64;
-            let at = panel.inside(place, panel.y.high);
-            sheet.hovered(hover, |sheet| marks::cross(sheet, (at.0, panel.top + 6.0)));
+            #[allow(clippy::cast_precision_loss)] // a dozen
+            let x = panel.right() - 5.0 - index as f64 * 9.0;
+            sheet.hovered(hover, |sheet| marks::cross(sheet, (x, panel.top - 7.0)));
         }
     }
 

@@ -70,7 +70,7 @@ impl Chart for Roofline {
     fn draw(&self, width: f64) -> String {
         let entries = self.key();
         let lines = marks::key_lines(4.0, width, &entries);
-        let top = TOP + lines * KEY_LINE;
+        let top = TOP - 8.0 + lines * KEY_LINE;
         let height = (width * 0.52).clamp(280.0, 480.0);
         let sheet = canvas(width, top + height + BOTTOM, &self.label);
         let panel = self.panel(width, top, height);
@@ -84,11 +84,14 @@ impl Chart for Roofline {
 
 impl Roofline {
     fn key(&self) -> Vec<(Sign, String)> {
-        let families = self.families.iter().enumerate().map(|(index, name)| (Sign::Shape(index), name.clone()));
-        let drawn = [Mark::Best, Mark::Default, Mark::Recommended]
-            .into_iter()
-            .filter(|mark| self.spots.iter().any(|spot| spot.marks.contains(mark)));
-        families.chain(drawn.map(|mark| (Sign::Mark(mark), mark.word().to_owned()))).collect()
+        let mut key: Vec<_> = self.families.iter().enumerate().map(|(index, name)| (Sign::Shape(index), name.clone())).collect();
+        let has = |mark: Mark| self.spots.iter().any(|spot| spot.marks.contains(&mark));
+        if has(Mark::Best) {
+            key.push((Sign::Solid, "best of its problem (solid)".into()));
+        }
+        let rings = [Mark::Default, Mark::Recommended].into_iter().filter(|mark| has(*mark));
+        key.extend(rings.map(|mark| (Sign::Mark(mark), mark.word().to_owned())));
+        key
     }
 
     fn peak(&self) -> Option<&Roof> {
@@ -147,16 +150,25 @@ impl Roofline {
         order.sort_by_key(|spot| spot.marks.len());
         for spot in order {
             let at = panel.inside(spot.intensity, spot.flop_per_s);
-            // Area by share of time, from 2.5 px so that no point vanishes.
-            let radius = 2.5 + 6.0 * spot.share.clamp(0.0, 1.0).sqrt();
-            let alpha = if spot.marks.is_empty() { 0.35 } else { 1.0 };
-            sheet.hovered(&spot.hover, |sheet| {
-                marks::shape(sheet, spot.family, at, radius, alpha);
-                if !spot.marks.is_empty() {
-                    marks::draw_all(sheet, at, &spot.marks);
-                }
-            });
+            // Area by share of time, from 2 px so that no point vanishes.
+            let radius = 2.0 + 5.0 * spot.share.clamp(0.0, 1.0).sqrt();
+            sheet.hovered(&spot.hover, |sheet| draw_spot(sheet, spot, at, radius));
         }
+    }
+}
+
+/// The filled mark keeps the shape and the colour of its family here: solid and never small among faint ones.
+fn draw_spot(sheet: &Canvas, spot: &Spot, at: (f64, f64), radius: f64) {
+    if spot.marks.contains(&Mark::Best) {
+        marks::shape(sheet, spot.family, at, radius.max(5.0), 1.0);
+    } else if !spot.marks.contains(&Mark::Default) {
+        marks::shape(sheet, spot.family, at, radius, 0.28);
+    }
+    let rings: Vec<Mark> = spot.marks.iter().copied().filter(|mark| *mark != Mark::Best).collect();
+    if spot.marks.contains(&Mark::Best) && rings.contains(&Mark::Default) {
+        sheet.ring(at, radius.max(5.0) + 1.5, Stroke::new(Ink::Text, 1.8));
+    } else {
+        marks::draw_all(sheet, at, &rings);
     }
 }
 

@@ -106,7 +106,8 @@ impl Chart for Speedup {
 impl Speedup {
     fn sizes(&self) -> Axis {
         let readings = self.plots.iter().flat_map(|plot| &plot.lines).flat_map(|line| &line.readings);
-        Axis::log(self.size_name.clone(), readings.map(|reading| reading.size), 1.15)
+        let sizes: Vec<f64> = readings.map(|reading| reading.size).collect();
+        Axis::log(self.size_name.clone(), sizes.iter().copied(), 1.15).only(sizes)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the model predicts, and from what.
 
+use tilecast_runs::schema;
+
 use super::{Figure, Span};
 use crate::chart::Hover;
 use crate::chart::importance::{Feature, ImportanceChart};
@@ -79,6 +81,11 @@ fn pair(story: &Story<'_>, point: &ParityPoint) -> Pair {
     Pair { actual: point.actual_s, predicted: point.predicted_s, hover }
 }
 
+/// Knobs and axes by the names they have in specs.
+fn short(feature: &str) -> &str {
+    feature.strip_prefix(schema::KNOB).or(feature.strip_prefix(schema::PROBLEM)).unwrap_or(feature)
+}
+
 pub(super) fn importance(story: &Story<'_>) -> Option<Figure> {
     let mut ranked: Vec<_> = story.input.importance.iter().collect();
     ranked.sort_by(|a, b| b.value.total_cmp(&a.value).then(a.feature.cmp(&b.feature)));
@@ -95,8 +102,8 @@ pub(super) fn importance(story: &Story<'_>) -> Option<Figure> {
         })
         .collect();
     let title = match ranked.get(1) {
-        Some(second) => format!("{} tells the model most about time, then {}", first.feature, second.feature),
-        None => format!("{} tells the model most about time", first.feature),
+        Some(second) => format!("{} tells the model most about time, then {}", short(&first.feature), short(&second.feature)),
+        None => format!("{} tells the model most about time", short(&first.feature)),
     };
     let subtitle = format!("{unit}, the first {} of {}.", features.len(), number::things(ranked.len(), "feature"));
     let caption = "A large value means the model leans on this feature, not that changing it makes a kernel faster. Features that say the same share their importance.";

@@ -56,7 +56,7 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>]) -> String {
     let widest = contests.iter().max_by(|a, b| a.spread().total_cmp(&b.spread()));
     let narrowest = contests.iter().map(|contest| contest.spread()).fold(f64::INFINITY, f64::min);
     let Some(widest) = widest else { return String::new() };
-    if contests.len() == 1 {
+    if contests.len() == 1 || number::ratio(narrowest) == number::ratio(widest.spread()) {
         return format!("The slowest configuration takes {} as long as the best", number::ratio(widest.spread()));
     }
     format!(

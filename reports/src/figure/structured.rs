@@ -142,9 +142,9 @@ pub(super) fn figure(story: &Story<'_>, family: &str) -> Option<Figure> {
 fn title(family: &str, size: &str, all: &[Rivalry<'_>], crossover: Option<f64>) -> String {
     let fastest = all.iter().max_by(|a, b| a.speedup().0.total_cmp(&b.speedup().0));
     let Some(fastest) = fastest else { return format!("{family} against dense") };
-    let best = format!("{} at {size} = {}", number::ratio(fastest.speedup().0), fastest.size);
+    let best = format!("{} at {size}\u{a0}=\u{a0}{}", number::ratio(fastest.speedup().0), fastest.size);
     match (crossover, fastest.speedup().0 >= 1.0) {
-        (Some(at), _) => format!("{family} passes dense near {size} = {at:.0} and reaches {best}"),
+        (Some(at), _) => format!("{family} passes dense near {size}\u{a0}=\u{a0}{at:.0} and reaches {best}"),
         (None, true) if all.iter().all(|one| one.speedup().0 >= 1.0) => {
             format!("{family} is faster than dense at every size, up to {best}")
         }

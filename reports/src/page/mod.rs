@@ -87,6 +87,15 @@ fn fonts() -> String {
     face(400, REGULAR) + &face(600, BOLD)
 }
 
+/// Text in which backticks mark what a command line would say.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (index, part) in text.split('`').enumerate() {
+            @if index % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// Simulated pages say so before anything else.
 fn banner(runs: &[Run]) -> Markup {
     let simulated = runs.iter().any(|run| run.origin == Origin::Simulated);
@@ -137,7 +146,7 @@ fn findings_section(findings: &[Finding]) -> Markup {
                 @for finding in findings {
                     li {
                         @if finding.tone == Tone::Caution { span class="care" { "Careful: " } }
-                        (finding.text)
+                        (prose(&finding.text))
                         @if let Some((anchor, word)) = &finding.link { " " a href={ "#" (anchor) } { "→ " (word) } }
                     }
                 }

@@ -35,7 +35,7 @@ fn problems(story: &Story<'_>) -> Option<Markup> {
     Some(html! {
         h3 id="problems" { "Best, default and worst of each problem" }
         p class="soft" { "Times are " (story.origin) "; ratios are over the best of the problem, with the widest interval that both times allow." }
-        div class="scroll" { table {
+        div class="scroll broad" { table {
             thead { tr {
                 @if families { th { "family" } }
                 th { "problem" } th class="n" { "timed" } th { "best configuration" } th class="n" { "best time" } th class="n" { "rate" } th class="n" { "default" } th class="n" { "worst" }
@@ -142,7 +142,7 @@ fn failures(story: &Story<'_>) -> Option<Markup> {
                 td class="n" { (number::count(*count)) }
                 td class="k" { (family) }
                 td class="k" { (status.replace('_', " ")) }
-                td { @if reason.is_empty() { "none given" } @else { (reason) } }
+                td { @if reason.is_empty() { "none given" } @else { (super::prose(reason)) } }
                 td class="mono" { (config) }
             } } }
         } }
@@ -163,7 +163,7 @@ fn skips(story: &Story<'_>) -> Option<Markup> {
             tbody { @for skip in skips.iter().take(ROWS) { tr {
                 td class="n" { (number::count(skip.count)) }
                 td class="k" { (skip.family) }
-                td { (skip.reason) }
+                td { (super::prose(&skip.reason)) }
                 td class="mono" { (skip.config) }
             } } }
         } }

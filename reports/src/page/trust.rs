@@ -33,7 +33,7 @@ fn facts(story: &Story<'_>) -> Vec<Fact> {
     facts.extend(tally("timed by", &timed, col::time_basis));
     facts.extend(tally("statistic", &timed, col::time_statistic));
     facts.extend(tally("stopped by", &timed, col::stop_reason));
-    facts.extend(range("samples per point", &timed, col::samples, |value| number::figures(value, 3)));
+    facts.extend(range("samples per point", &timed, col::samples, |value| format!("{value:.0}")));
     facts.extend(range("noise", &timed, col::noise, number::percent));
     facts.extend(range("drift of the reference", &timed, col::drift, number::percent));
     facts.extend(contention(&timed));
