@@ -1,0 +1,205 @@
+//! What a page is made of: plain data, gathered by the caller. Nothing here is read from a clock, a file or the machine.
+
+use std::collections::BTreeMap;
+
+use polars::prelude::DataFrame;
+
+/// Everything a page shows.
+///
+/// `frame` holds the runs with the columns of [`tilecast_runs::schema`]; the rest may be empty, and a section appears only
+/// where its data exists.
+#[derive(Clone, Debug, Default)]
+pub struct PageInput {
+    /// Name of what was swept, in the user's words.
+    pub title: String,
+    /// One row per run: measured, failed, skipped or imported. Rows of source `predicted` are left out.
+    pub frame: DataFrame,
+    /// The families' own words, in the order their sections appear.
+    pub families: Vec<FamilyWords>,
+    /// Scores of models, one per target, split and preset.
+    pub scores: Vec<SplitScore>,
+    /// Held-out rows with their prediction.
+    pub parity: Vec<ParityPoint>,
+    /// Features of the model that is recommended from, in any order.
+    pub importance: Vec<Importance>,
+    /// What the importance values are (`increase of MAPE when permuted`).
+    pub importance_unit: String,
+    /// One entry per problem that was asked for.
+    pub recommendations: Vec<Recommendation>,
+    /// Configurations the plan left out, by reason.
+    pub skips: Vec<PlanSkip>,
+    /// Where the wall time of the sweep went.
+    pub overhead: Vec<Overhead>,
+    /// Where the page comes from.
+    pub provenance: Provenance,
+    /// `experiment_id` → the command that measures this point again; a click on the point copies it.
+    pub commands: BTreeMap<String, String>,
+}
+
+/// A family in its own words.
+#[derive(Clone, Debug, Default)]
+pub struct FamilyWords {
+    /// Name as in the column `family`.
+    pub id: String,
+    /// Name for people.
+    pub title: String,
+    /// What it computes and what the knobs change, one to three sentences.
+    pub summary: String,
+    /// The definition, as plain text.
+    pub math: String,
+    /// What to look at in its figures, and what not to conclude.
+    pub look_at: String,
+    /// Papers and documents.
+    pub references: Vec<String>,
+}
+
+/// How well one model predicts one target on one split. Fractions, not percent.
+#[derive(Clone, Debug, Default)]
+pub struct SplitScore {
+    /// Column that is predicted (`time_s`).
+    pub target: String,
+    /// `rows`, `shape`, `config`, `device` or `family`.
+    pub split: String,
+    /// Model or preset (`default`, `gpperf`, `roofline`).
+    pub preset: String,
+    /// Rows the model was fitted on.
+    pub n_train: usize,
+    /// Rows it was scored on.
+    pub n_test: usize,
+    /// Mean absolute percentage error.
+    pub mape: f64,
+    /// Median absolute percentage error.
+    pub mdape: f64,
+    /// Coefficient of determination of the raw target.
+    pub r2: f64,
+    /// The same on logarithms.
+    pub r2_log: f64,
+    /// Kendall's rank correlation within problems, where there are problems to rank in.
+    pub tau: Option<f64>,
+    /// Regret of the first choice: its time over the best, minus 1.
+    pub top1: Option<f64>,
+    /// Regret of the best of the first five.
+    pub top5: Option<f64>,
+}
+
+/// One held-out row.
+#[derive(Clone, Debug, Default)]
+pub struct ParityPoint {
+    /// Split it was held out by.
+    pub split: String,
+    /// Preset that predicted it.
+    pub preset: String,
+    /// Measured time per call, s.
+    pub actual_s: f64,
+    /// Predicted time per call, s.
+    pub predicted_s: f64,
+    /// Problem and configuration, for the hover text.
+    pub label: String,
+    /// `experiment_id` of the row.
+    pub row: String,
+}
+
+/// One feature of a model.
+#[derive(Clone, Debug, Default)]
+pub struct Importance {
+    /// Feature name (`knob.tile_m`).
+    pub feature: String,
+    /// Increase of the error when the feature is permuted, or what [`PageInput::importance_unit`] says.
+    pub value: f64,
+    /// Lower and upper end over repeats.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// A time with its interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Estimate {
+    /// Time per call, s.
+    pub seconds: f64,
+    /// Lower and upper end, s; what interval it is, is said where it is made.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// One configuration of a ranking.
+#[derive(Clone, Debug, Default)]
+pub struct Candidate {
+    /// Stable text form, as in the column `config`.
+    pub config: String,
+    /// What the model says.
+    pub predicted: Option<Estimate>,
+    /// What the re-measurement says.
+    pub measured: Option<Estimate>,
+}
+
+/// What is recommended for one problem, and how it did.
+#[derive(Clone, Debug, Default)]
+pub struct Recommendation {
+    /// Kernel family.
+    pub family: String,
+    /// Stable text form of the problem.
+    pub problem: String,
+    /// True where the model saw no row of this problem.
+    pub held_out: bool,
+    /// The configuration in use without tilecast.
+    pub default: Option<Candidate>,
+    /// The configuration to use.
+    pub recommended: Candidate,
+    /// The first k of the ranking, best prediction first.
+    pub top: Vec<Candidate>,
+    /// The fastest of an exhaustive sweep of this problem, where there was one.
+    pub exhaustive: Option<Candidate>,
+}
+
+/// Configurations that were never measured, for one reason.
+#[derive(Clone, Debug, Default)]
+pub struct PlanSkip {
+    /// Kernel family.
+    pub family: String,
+    /// One of the configurations.
+    pub config: String,
+    /// Subject, value, limit.
+    pub reason: String,
+    /// How many.
+    pub count: usize,
+}
+
+/// One part of the wall time of a sweep.
+#[derive(Clone, Debug, Default)]
+pub struct Overhead {
+    /// `kernels`, `verification`, `journal` …
+    pub part: String,
+    /// Seconds of it.
+    pub seconds: f64,
+}
+
+/// Where the page comes from. Empty strings are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Provenance {
+    /// Device name as the device gives it.
+    pub device: String,
+    /// Host name.
+    pub host: String,
+    /// Operating system and kernel.
+    pub os: String,
+    /// Driver version.
+    pub driver: String,
+    /// What is known of clocks (`3.1 GHz, not locked: permission denied`).
+    pub clocks: String,
+    /// Version of tilecast.
+    pub version: String,
+    /// Commit it was built from.
+    pub commit: String,
+    /// File name of the spec.
+    pub spec_name: String,
+    /// The spec, whole.
+    pub spec_text: String,
+    /// Its hash.
+    pub spec_hash: String,
+    /// Hash of the rows on this page.
+    pub data_hash: String,
+    /// Seed of data and order.
+    pub seed: String,
+    /// When the sweep started, RFC 3339.
+    pub started_at: String,
+    /// Commands that make this page again, in order.
+    pub commands: Vec<String>,
+}

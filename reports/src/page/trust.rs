@@ -1,0 +1,142 @@
+//! How far the numbers can be trusted: noise, drift, verification, splits, and where the time of the sweep went.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+use tilecast_runs::schema::col;
+
+use super::figure;
+use crate::figure::Figures;
+use crate::number;
+use crate::story::Story;
+use crate::table::{Origin, Outcome, Run};
+
+pub(super) fn section(story: &Story<'_>, figures: &Figures) -> Markup {
+    let facts = facts(story);
+    html! {
+        section id="trust" {
+            h2 { "Trust" }
+            @for one in &figures.trust { (figure(one)) }
+            @if !facts.is_empty() { dl { @for (name, value) in facts { dt { (name) } dd { (value) } } } }
+            (scores(story))
+            (overhead(story))
+        }
+    }
+}
+
+type Fact = (&'static str, String);
+
+fn facts(story: &Story<'_>) -> Vec<Fact> {
+    let timed: Vec<&Run> = story.runs.iter().filter(|run| run.seconds().is_some()).collect();
+    let mut facts = vec![("origin", format!("every time is {}", story.origin))];
+    facts.extend(verification(story));
+    facts.extend(tally("timed by", &timed, col::time_basis));
+    facts.extend(tally("statistic", &timed, col::time_statistic));
+    facts.extend(tally("stopped by", &timed, col::stop_reason));
+    facts.extend(range("samples per point", &timed, col::samples, |value| format!("{value:.0}")));
+    facts.extend(range("noise", &timed, col::noise, number::percent));
+    facts.extend(range("drift of the reference", &timed, col::drift, number::percent));
+    facts.extend(contention(&timed));
+    facts.extend(tally("energy", &timed, col::energy_source));
+    facts
+}
+
+fn verification(story: &Story<'_>) -> Vec<Fact> {
+    let wrong =
+        story.runs.iter().filter(|run| matches!(&run.outcome, Outcome::Failed { status, .. } if status == "incorrect")).count();
+    let checked: Vec<f64> =
+        story.runs.iter().filter(|run| run.seconds().is_some()).filter_map(|run| run.number(col::err_bound_ratio)).collect();
+    let timed = story.runs.iter().filter(|run| run.seconds().is_some()).count();
+    let imported = story.runs.iter().any(|run| matches!(run.origin, Origin::Imported(_)));
+    let unchecked = timed - checked.len();
+    let mut text = match checked.iter().copied().reduce(f64::max) {
+        Some(worst) => format!(
+            "{} of {} checked against an f64 reference; the largest error is {} of its bound",
+            number::count(checked.len()),
+            number::things(timed, "timed row"),
+            number::percent(worst)
+        ),
+        None => format!("none of {} was checked against a reference here", number::things(timed, "timed row")),
+    };
+    if unchecked > 0 && imported {
+        text += "; imported rows are as good as the tool they come from";
+    }
+    text += &format!("; {} wrong", number::things(wrong, "result"));
+    vec![("verification", text)]
+}
+
+/// `value: rows` for each value of a text column.
+fn tally(name: &'static str, runs: &[&Run], column: &'static str) -> Option<Fact> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in runs.iter().filter_map(|run| run.text(column)) {
+        *counts.entry(value).or_default() += 1;
+    }
+    let parts: Vec<String> =
+        counts.into_iter().map(|(value, count)| format!("{} ({})", value.replace('_', " "), number::count(count))).collect();
+    (!parts.is_empty()).then(|| (name, parts.join(", ")))
+}
+
+fn range(name: &'static str, runs: &[&Run], column: &'static str, words: impl Fn(f64) -> String) -> Option<Fact> {
+    let (low, high) = crate::chart::axis::ends(runs.iter().filter_map(|run| run.number(column)))?;
+    let text = if (high - low).abs() < f64::EPSILON { words(low) } else { format!("{} to {}", words(low), words(high)) };
+    Some((name, text))
+}
+
+fn contention(runs: &[&Run]) -> Option<Fact> {
+    let shares: Vec<f64> = runs.iter().filter_map(|run| run.number(col::contended_share)).collect();
+    let disturbed = shares.iter().filter(|share| **share > 0.0).count();
+    (!shares.is_empty()).then(|| {
+        (
+            "contention",
+            format!(
+                "{} of {} had a sample whose wall time exceeded its CPU time by more than 5 %",
+                number::count(disturbed),
+                number::things(shares.len(), "point")
+            ),
+        )
+    })
+}
+
+fn scores(story: &Story<'_>) -> Markup {
+    let scores = &story.input.scores;
+    let optional = |value: Option<f64>, words: fn(f64) -> String| value.map_or_else(|| "–".into(), words);
+    html! {
+        @if !scores.is_empty() {
+            h3 id="scores" { "Scores by split" }
+            p class="soft" {
+                "Rows are held out at random (rows), by problem size (shape) or by configuration (config), and never fitted. τ is Kendall's rank correlation within \
+                 a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest."
+            }
+            div class="scroll" { table {
+                thead { tr {
+                    th { "target" } th { "held out by" } th { "preset" } th class="n" { "train" } th class="n" { "test" } th class="n" { "MAPE" } th class="n" { "median APE" }
+                    th class="n" { "R²" } th class="n" { "R² log" } th class="n" { "τ" } th class="n" { "top 1" } th class="n" { "top 5" }
+                } }
+                tbody { @for score in scores { tr {
+                    td class="k" { (score.target) } td class="k" { (score.split) } td class="k" { (score.preset) }
+                    td class="n" { (number::count(score.n_train)) } td class="n" { (number::count(score.n_test)) }
+                    td class="n" { (number::percent(score.mape)) } td class="n" { (number::percent(score.mdape)) }
+                    td class="n" { (number::figures(score.r2, 3)) } td class="n" { (number::figures(score.r2_log, 3)) }
+                    td class="n" { (optional(score.tau, |tau| number::figures(tau, 3))) }
+                    td class="n" { (optional(score.top1, number::percent)) } td class="n" { (optional(score.top5, number::percent)) }
+                } } }
+            } }
+        }
+    }
+}
+
+fn overhead(story: &Story<'_>) -> Markup {
+    let parts = &story.input.overhead;
+    let total: f64 = parts.iter().map(|part| part.seconds).sum();
+    html! {
+        @if total > 0.0 {
+            h3 id="overhead" { "Where the time of the sweep went" }
+            div class="scroll" { table {
+                thead { tr { th { "part" } th class="n" { "time" } th class="n" { "share" } } }
+                tbody { @for part in parts { tr {
+                    td class="k" { (part.part) } td class="n" { (number::time(part.seconds)) } td class="n" { (number::percent(part.seconds / total)) }
+                } } }
+            } }
+        }
+    }
+}
