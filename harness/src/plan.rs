@@ -215,9 +215,20 @@ impl Planner<'_> {
     fn group(&mut self, entry: &Entry, knobs: &[Parameter], problem: Problem, cache: CacheMode) -> Option<Group> {
         let family = entry.family;
         let default = family.default_config(&problem, self.device);
+        let mut configs = product(knobs);
+        let limit = entry.limit.filter(|&limit| limit < configs.len());
+        let mut random = Random::stream(self.seed, 0x5a5a);
         let mut points = Vec::new();
-        for config in self.limited(knobs, entry.limit, &problem) {
-            points.extend(self.point(family, &problem, config, cache, &default));
+        for at in 0..configs.len() {
+            if limit.is_some_and(|limit| points.len() == limit) {
+                self.left_out(&problem, configs.len() - at, points.len());
+                break;
+            }
+            if limit.is_some() {
+                let drawn = at + random.below(configs.len() - at);
+                configs.swap(at, drawn);
+            }
+            points.extend(self.point(family, &problem, configs[at].clone(), cache, &default));
         }
         if points.is_empty() {
             return None;
@@ -228,28 +239,16 @@ impl Planner<'_> {
         Some(Group { cache, points })
     }
 
-    /// The configurations of the space, or a seeded sample of them.
-    fn limited(&mut self, knobs: &[Parameter], limit: Option<usize>, problem: &Problem) -> Vec<Config> {
-        let mut configs = product(knobs);
-        let Some(limit) = limit.filter(|&limit| limit < configs.len()) else { return configs };
-        let mut random = Random::stream(self.seed, 0x5a5a);
-        for i in 0..limit {
-            let j = i + random.below(configs.len() - i);
-            configs.swap(i, j);
-        }
-        let left_out = configs.len() - limit;
-        configs.truncate(limit);
-        let reason =
-            format!("{left_out} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed);
+    /// What a seeded sample of a space did not look at.
+    fn left_out(&mut self, problem: &Problem, count: usize, limit: usize) {
         self.skipped.push(Skip {
             family: problem.family.clone(),
             problem: problem.to_string(),
             config: String::new(),
-            reason,
+            reason: format!("{count} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed),
             kind: SkipKind::Limit,
             refused: None,
         });
-        configs
     }
 
     fn point(
