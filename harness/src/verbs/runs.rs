@@ -29,7 +29,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where there is no store or a file in it is unreadable.
     pub fn run(self) -> Result<Exit, Fail> {
-        let frame = read_store(&self.store)?;
+        let frame = open_store(&self.store)?;
         if self.rows {
             return print_rows(&frame);
         }
@@ -68,17 +68,26 @@ fn row(run: &RunSummary) -> Vec<String> {
     ]
 }
 
+/// All rows of the store at `path`, of which there must be some.
+///
+/// # Errors
+/// As [`open_store`], and where it holds no rows.
+pub fn read_store(path: &Path) -> Result<DataFrame, Fail> {
+    let frame = open_store(path)?;
+    if frame.height() == 0 {
+        return Err(Fail::new(format!("store `{}` holds no rows", path.display()))
+            .hint("measure into it with `tilecast sweep SPEC -o STORE`"));
+    }
+    Ok(frame)
+}
+
 /// All rows of the store at `path`, open journals included. Unreadable files are an error: a report must not silently lose rows.
 ///
 /// # Errors
 /// [`Fail`] naming the file.
-pub fn read_store(path: &Path) -> Result<DataFrame, Fail> {
+pub fn open_store(path: &Path) -> Result<DataFrame, Fail> {
     let fail = |error: tilecast_runs::store::StoreError| Fail::new(error.to_string()).hint_some(error.hint());
     let store = Store::open(path).map_err(fail)?;
     let contents = store.read(Read { faults: Faults::Refuse, ..Read::default() }).map_err(fail)?;
-    if contents.frame.height() == 0 {
-        return Err(Fail::new(format!("store `{}` holds no rows", path.display()))
-            .hint("measure into it with `tilecast sweep SPEC -o STORE`"));
-    }
     Ok(contents.frame)
 }

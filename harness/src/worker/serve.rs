@@ -184,10 +184,11 @@ fn planted_wrong(verification: Verification) -> Verification {
     Verification { verdict: Verdict::Incorrect(found), max_abs_err: 1e30, bound_ratio: 1e36, ..verification }
 }
 
+/// More than once: the standard library's handler for stack overflows swallows the first signal that no instruction caused.
 fn crash() -> ! {
-    let sent = std::process::Command::new("kill").args(["-SEGV", &std::process::id().to_string()]).status();
-    // The signal may arrive a moment after `kill` returns.
-    if sent.is_ok() { hang() } else { std::process::abort() }
+    let kill = format!("kill -SEGV {}", std::process::id());
+    while std::process::Command::new("sh").args(["-c", &kill]).status().is_ok() {}
+    std::process::abort()
 }
 
 fn hang() -> ! {

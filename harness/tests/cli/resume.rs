@@ -18,7 +18,8 @@ fn start(dir: &Workdir) -> Child {
 
 fn journal_text(dir: &Workdir) -> String {
     let Ok(entries) = std::fs::read_dir(dir.path("store/journal")) else { return String::new() };
-    let files = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+    let files =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
     files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()).collect()
 }
 
@@ -32,7 +33,8 @@ fn wait_for_samples(dir: &Workdir, child: &mut Child, samples: usize) {
 }
 
 fn signal(child: &Child, signal: &str) {
-    let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    let sent =
+        std::process::Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().expect("kill runs");
     assert!(sent.success());
 }
 
@@ -57,7 +59,8 @@ fn kill_nine_loses_at_most_the_sample_in_flight_and_the_same_command_resumes() {
     assert_eq!(experiments(&dir, "store"), experiments(&whole, "store"), "the same points as without interruption");
     assert_eq!(dir.rows("store").len(), 4);
 
-    let sealed = std::fs::read_dir(dir.path("store/journal/sealed")).expect("sealed").next().expect("one").expect("readable").path();
+    let sealed =
+        std::fs::read_dir(dir.path("store/journal/sealed")).expect("sealed").next().expect("one").expect("readable").path();
     let mut results: BTreeMap<String, usize> = BTreeMap::new();
     let mut samples = 0;
     for line in BufReader::new(std::fs::File::open(sealed).expect("opens")).lines() {

@@ -78,7 +78,10 @@ family = "kron_matmul"
 #[test]
 fn cold_and_hot_are_different_experiments() {
     let dir = Workdir::new();
-    dir.file("small.toml", SMALL.replace("device = ", "cache = [\"hot\", \"cold\"]\ndevice = ").replace("[4, 8, 16, 32]", "[16]"));
+    dir.file(
+        "small.toml",
+        SMALL.replace("device = ", "cache = [\"hot\", \"cold\"]\ndevice = ").replace("[4, 8, 16, 64]", "[16]"),
+    );
     dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
     let rows = dir.rows("store");
     let mode = |mode: &str| rows.iter().find(|row| row["cache_mode"] == mode).expect(mode);

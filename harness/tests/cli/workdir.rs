@@ -77,5 +77,5 @@ timeout_s = 20
 [[sweep]]
 family = "gemm_tiled"
 problems = [{ m = 48, n = 40, k = 33 }]
-knobs = { tile = [4, 8, 16, 32] }
+knobs = { tile = [4, 8, 16, 64] }
 "#;
