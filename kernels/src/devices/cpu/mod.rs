@@ -1,6 +1,7 @@
 //! The machine's processor.
 
 mod caches;
+pub mod chain;
 mod clock;
 #[cfg(target_arch = "x86_64")]
 mod cpuid;
