@@ -1,5 +1,6 @@
 //! The machine's processor.
 
+mod blas;
 mod caches;
 pub mod chain;
 mod clock;
@@ -20,8 +21,10 @@ mod stopwatch;
 mod stream;
 mod team;
 
+pub use blas::{Blas, BlasCall, blas, set_library};
 pub use clock::{allowed_processors, involuntary_switches, thread_cpu_s, wall_s};
 pub use device::CpuDevice;
 pub use pages::Pages;
+pub use peak::multiply_add;
 pub use source::{CpuIo, CpuProgram, CpuSource};
 pub use team::{Spent, Team};

@@ -6,7 +6,8 @@ use crate::Dtype;
 /// Runs `rounds` of a fused multiply-add loop and returns the FLOP done; a fused multiply-add counts two.
 ///
 /// Enough independent chains to cover latency × ports: 4 cycles × 2 on every x86-64 core with FMA, so 8 would do; 12 and 24 leave room.
-pub(super) fn multiply_add(isa: Isa, dtype: Dtype, rounds: u64) -> f64 {
+#[must_use]
+pub fn multiply_add(isa: Isa, dtype: Dtype, rounds: u64) -> f64 {
     let per_round = match (isa, dtype) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the device lists an instruction set only where this machine has it.

@@ -22,7 +22,13 @@ pub trait Real:
     /// Widens.
     fn to_f64(self) -> f64;
     /// The micro-kernels for `isa`; `None` where this processor lacks it.
-    fn kernels(isa: Isa) -> Option<&'static Kernels<Self>>;
+    #[must_use]
+    fn kernels(isa: Isa) -> Option<&'static Kernels<Self>> {
+        Self::table(isa).filter(|_| isa.is_available())
+    }
+    /// The micro-kernels this build holds for `isa`, whether or not this processor can run them: for planning.
+    #[must_use]
+    fn table(isa: Isa) -> Option<&'static Kernels<Self>>;
     /// The elements of `tensor`, padding included.
     ///
     /// # Panics
@@ -52,10 +58,7 @@ macro_rules! real {
             fn to_f64(self) -> f64 {
                 self.into()
             }
-            fn kernels(isa: Isa) -> Option<&'static Kernels<Self>> {
-                if !isa.is_available() {
-                    return None;
-                }
+            fn table(isa: Isa) -> Option<&'static Kernels<Self>> {
                 match isa {
                     #[cfg(target_arch = "x86_64")]
                     Isa::Avx512 => Some(&super::avx512::$variant),
