@@ -53,7 +53,11 @@ pub(super) fn grid(reach: Reach, heads: &Heads, rows: &[Vec<Markup>]) -> Markup 
     }
 }
 
-/// A cell of plain text.
+/// A cell of plain text; an interval in parentheses after a number moves to a line of its own where the column is narrow.
 pub(super) fn cell(text: impl AsRef<str>) -> Markup {
-    html! { (text.as_ref()) }
+    let text = text.as_ref();
+    match text.split_once(" (").filter(|(value, rest)| rest.contains('–') && value.starts_with(|c: char| c.is_ascii_digit())) {
+        Some((value, interval)) => html! { span class="v" { (value) } " " span class="v i" { "(" (interval) } },
+        None => html! { (text) },
+    }
 }
