@@ -8,9 +8,13 @@
 //! | [`id`] | stable identifiers and hashes |
 //! | [`journal`] | the open record of a run: a synced line per result |
 //! | [`store`] | the folder of Parquet files and journals |
+//! | [`device`] | the device catalogue: data-sheet facts with their sources |
+//! | [`import`] | other tools' files as frames of runs |
 
+pub mod device;
 pub mod frame;
 pub mod id;
+pub mod import;
 pub mod journal;
 pub mod row;
 pub mod schema;

@@ -117,7 +117,7 @@ impl Store {
     /// Writes the rows of run `run_id`, one file per device and family; files of the same run are replaced. Returns the files.
     ///
     /// # Errors
-    /// A full disk and the like (nothing half-written is left), or another process writing the same run.
+    /// A full disk and the like; nothing half-written is left.
     pub fn write(&self, frame: &DataFrame, run_id: &str) -> Result<Vec<PathBuf>, StoreError> {
         write::write(&self.root, frame, run_id)
     }

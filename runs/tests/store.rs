@@ -9,6 +9,7 @@ use polars::prelude::*;
 use records::{Tmpfs, files, header, row};
 use tempfile::{TempDir, tempdir};
 use tilecast_runs::frame;
+use tilecast_runs::import::{Format, Options, import};
 use tilecast_runs::journal::{Entry, Journal};
 use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
@@ -262,6 +263,39 @@ fn many_writers_share_a_store_but_no_file() {
     });
     assert_eq!(points(&store, Read::default()).len(), 12);
     assert!(files(store.root()).iter().all(|path| !path.display().to_string().contains(".part")));
+}
+
+#[test]
+fn readers_beside_a_sealing_writer_see_every_row_once() {
+    let (_folder, store) = store();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for run in 0..20 {
+                store.seal(journal(&store, &format!("s{run}"), &format!("r{run:02}"), &["a", "b"])).expect("sealed");
+            }
+        });
+        let mut before = 0;
+        while !writer.is_finished() {
+            let seen = points(&store, Read::default());
+            assert!(seen.windows(2).all(|pair| pair[0] != pair[1]), "{seen:?}");
+            assert!(seen.len() >= before, "no row is lost on its way from journal to Parquet");
+            before = seen.len();
+        }
+    });
+    assert_eq!(points(&store, Read::default()).len(), 40);
+}
+
+#[test]
+fn an_imported_file_is_stored_once_however_often_it_is_imported() {
+    let (_folder, store) = store();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemm_rtx_2080_ti.json");
+    for _ in 0..2 {
+        let imported = import(Format::KernelTuner, &path, &Options::default()).expect("a cache");
+        store.write(&imported.frame, &imported.run_id).expect("written");
+        let read = store.read(Read::default()).expect("readable").frame;
+        assert_eq!(frame::to_rows(&read).expect("rows"), frame::to_rows(&imported.frame).expect("rows"));
+    }
+    assert_eq!(store.runs().expect("readable")[0].sources, ["import:kernel-tuner".to_owned()].into());
 }
 
 #[test]

@@ -31,12 +31,6 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
-    /// Another process writes the same file of the same run.
-    #[error("store `{}`: another process is writing this file", path.display())]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
     /// A file is no readable Parquet.
     #[error("store file `{}`: {why}", path.display())]
     Corrupt {
@@ -89,7 +83,6 @@ impl StoreError {
             Self::Io { source, .. } => io_hint(source),
             Self::NotFound { .. } => Some("check the path; `sweep` and `import` make a store with `--out`"),
             Self::NotAFolder { .. } => Some("a store is a folder: give the folder, not a file in it"),
-            Self::Busy { .. } => Some("wait for it to end, or write to another store with `--out`"),
             Self::Corrupt { .. } => {
                 Some("move the file away to read the rest; if `journal/sealed` holds its run, put that back into `journal`")
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{Read as _, Seek, SeekFrom};
+use std::io::{self, Read as _, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,20 @@ use polars::prelude::*;
 use super::migrate::{self, OURS};
 use super::{Contents, Faults, Journals, Read, Store, StoreError, failed};
 use crate::frame;
-use crate::journal;
+use crate::journal::{self, JournalError};
 use crate::row::Row;
 use crate::schema::col;
 
 /// Depth of `device=…/family=…` in a shard's folder in the store, and one to spare.
 const DEPTH: usize = 4;
 
+/// Journals are read before Parquet: what is sealed in between is then in both and left out once, instead of in neither.
 pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
     let mut gathered = Gathered { how, frames: Vec::new(), warnings: Vec::new() };
+    let open = match how.journals {
+        Journals::Include => gathered.journal_rows(store)?,
+        Journals::Leave => Vec::new(),
+    };
     let mut paths = Vec::new();
     walk(store.root(), DEPTH, &mut paths)?;
     paths.sort();
@@ -27,11 +32,9 @@ pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
         let part = read_file(&path);
         gathered.take(part)?;
     }
-    if how.journals == Journals::Include {
-        let rows = gathered.open_rows(store)?;
-        if !rows.is_empty() {
-            gathered.frames.push(frame::from_rows(&rows)?);
-        }
+    let open = gathered.not_sealed(open)?;
+    if !open.is_empty() {
+        gathered.frames.push(frame::from_rows(&open)?);
     }
     Ok(Contents { frame: frame::concat(&gathered.frames)?, warnings: gathered.warnings })
 }
@@ -55,18 +58,25 @@ impl Gathered {
         Ok(())
     }
 
-    /// Results of open journals, without those that a crash between writing Parquet and moving the journal left in both.
-    fn open_rows(&mut self, store: &Store) -> Result<Vec<Row>, StoreError> {
+    /// Results of open journals.
+    fn journal_rows(&mut self, store: &Store) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for path in journal::list(&store.journal_folder())? {
             match journal::read(&path) {
                 Ok(Some(recovered)) => rows.extend(recovered.results),
                 Ok(None) => self.warnings.push(format!("journal `{}`: no complete line, nothing read", path.display())),
+                // Sealed since it was listed: its rows are in Parquet by now.
+                Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.take(Err(error.into()))?,
             }
         }
+        Ok(last_of_each(rows))
+    }
+
+    /// Without the rows that a crash between writing Parquet and moving the journal left in both.
+    fn not_sealed(&self, rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
         let sealed = self.sealed_keys(&rows)?;
-        Ok(last_of_each(rows).into_iter().filter(|row| !sealed.contains(&key(row))).collect())
+        Ok(rows.into_iter().filter(|row| !sealed.contains(&key(row))).collect())
     }
 
     /// Keys of sealed rows of runs that are also in `rows`.
@@ -143,7 +153,7 @@ fn read_file(path: &Path) -> Result<Contents, StoreError> {
 }
 
 /// A Parquet file begins and ends with `PAR1`, with the footer's length before the end: enough to tell a cut file.
-fn check_ends(file: &mut File) -> std::io::Result<Result<(), String>> {
+fn check_ends(file: &mut File) -> io::Result<Result<(), String>> {
     let length = file.metadata()?.len();
     if length < 12 {
         return Ok(Err(format!("is cut: {length} bytes, a parquet file has at least 12")));

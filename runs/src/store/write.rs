@@ -51,14 +51,7 @@ fn path_part(name: &str) -> String {
 /// Under a temporary name first, synced, then renamed: a reader sees the whole file or none, and a full disk leaves the old one.
 fn write_file(folder: &Path, name: &str, part: &mut DataFrame) -> Result<PathBuf, StoreError> {
     let path = folder.join(format!("{name}.parquet"));
-    let temporary = folder.join(format!(".{name}.parquet.part"));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
-    let file = file.map_err(failed("create the file", &temporary))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy { path }),
-        Err(fs::TryLockError::Error(error)) => return Err(failed("lock the file", &temporary)(error)),
-    }
+    let (file, temporary) = temporary(folder, name)?;
     fill(&file, &temporary, part).inspect_err(|_| {
         // The error that led here is the one to show.
         let _ = fs::remove_file(&temporary);
@@ -68,8 +61,20 @@ fn write_file(folder: &Path, name: &str, part: &mut DataFrame) -> Result<PathBuf
     Ok(path)
 }
 
+/// A new file of its own for each writer, also of the same run (the same file imported twice at once): the last rename stands.
+fn temporary(folder: &Path, name: &str) -> Result<(File, PathBuf), StoreError> {
+    let mut attempt = 0u32;
+    loop {
+        let path = folder.join(format!(".{name}.{attempt}.part"));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
+            Err(error) => return Err(failed("create the file", &path)(error)),
+        }
+    }
+}
+
 fn fill(file: &File, path: &Path, part: &mut DataFrame) -> Result<(), StoreError> {
-    file.set_len(0).map_err(failed("truncate the file", path))?;
     let mut target = Target { file, refused: None };
     let writer = ParquetWriter::new(&mut target).with_compression(ParquetCompression::Zstd(None));
     let done = writer.finish(part);
