@@ -1,7 +1,7 @@
 //! A plotting area with its axes: hairline grid, ticks that never overlap, names where they are read.
 
 use super::axis::{Axis, Scale, Tick};
-use super::canvas::{Align, Canvas, Lettering, Point, SMALL, Stroke, Weight, text_width};
+use super::canvas::{Align, Canvas, Lettering, Point, SIZE, SMALL, Stroke, Weight, text_width};
 use super::ink::Ink;
 
 /// Room kept around plotting areas, px.
@@ -109,7 +109,9 @@ impl Panel {
         }
         canvas.line((self.left, self.bottom()), (self.right(), self.bottom()), Stroke::new(Ink::Soft, 1.0));
         if ticks == Ticks::Written && !self.x.name.is_empty() {
-            let middle = self.left + self.width / 2.0;
+            // A name wider than the plotting area ends at its right edge instead of running off the sheet.
+            let half = text_width(&self.x.name, SIZE, Weight::Plain) / 2.0;
+            let middle = (self.left + self.width / 2.0).min(self.right() + 8.0 - half);
             canvas.text((middle, self.bottom() + 33.0), &self.x.name, Lettering::soft(Align::Middle));
         }
     }

@@ -1,7 +1,7 @@
 //! Time by configuration: the configurations of each problem from fastest to slowest.
 
 use super::axis::{Axis, ends};
-use super::canvas::{Align, Canvas, Lettering, Stroke, Weight};
+use super::canvas::{Align, Canvas, Lettering, SMALL, Stroke, Weight, text_width};
 use super::ink::Ink;
 use super::marks::{self, KEY_LINE, Mark, Sign};
 use super::panel::{BOTTOM, Panel, TOP, Ticks, fit, gutter};
@@ -10,6 +10,8 @@ use super::{Chart, Hover, canvas};
 /// One timed configuration.
 #[derive(Clone, Debug)]
 pub struct Bar {
+    /// Values of the knobs that vary, written under the point where a panel has few enough.
+    pub name: String,
     /// Time over the best time of the problem.
     pub slowdown: f64,
     /// The same for the ends of its interval.
@@ -27,6 +29,8 @@ pub struct Field {
     pub title: String,
     /// Best time and what the others lose.
     pub subtitle: String,
+    /// Names of the knobs that vary.
+    pub knobs: String,
     /// Configurations, fastest first.
     pub bars: Vec<Bar>,
     /// Configurations that failed, as crosses on the margin.
@@ -121,7 +125,11 @@ impl Field {
         let room = panel.right() - x;
         sheet.text((x, panel.top - 50.0), &fit(&self.title, room, 12.0, Weight::Strong), Lettering::main(Align::Start).strong());
         sheet.text((x, panel.top - 34.0), &fit(&self.subtitle, room, 12.0, Weight::Plain), Lettering::soft(Align::Start));
-        panel.axes(sheet, Ticks::Written, Ticks::Written);
+        let named = self.named(panel);
+        panel.axes(sheet, if named { Ticks::Silent } else { Ticks::Written }, Ticks::Written);
+        if named {
+            self.names(sheet, panel);
+        }
         if let (Some(first), true) = (self.bars.first(), panel.y.low < 1.0) {
             let y = panel.at(1.0, first.slowdown).1;
             sheet.line((panel.left, y), (panel.right(), y), Stroke::new(Ink::Soft, 1.0));
@@ -137,6 +145,22 @@ impl Field {
             let x = panel.right() - 5.0 - index as f64 * 9.0;
             sheet.hovered(hover, |sheet| marks::cross(sheet, (x, panel.top - 7.0)));
         }
+    }
+
+    /// Whether every configuration can be named under its point.
+    fn named(&self, panel: &Panel) -> bool {
+        #[allow(clippy::cast_precision_loss)] // counts of configurations
+        let slot = panel.width / self.bars.len().max(1) as f64;
+        self.bars.iter().all(|bar| !bar.name.is_empty() && text_width(&bar.name, SMALL, Weight::Plain) + 6.0 <= slot)
+    }
+
+    fn names(&self, sheet: &Canvas, panel: &Panel) {
+        for (index, bar) in self.bars.iter().enumerate() {
+            let (x, _) = self.place(panel, index, bar.slowdown);
+            sheet.text((x, panel.bottom() + 14.0), &bar.name, Lettering::soft(Align::Middle).sized(SMALL));
+        }
+        let middle = panel.left + panel.width / 2.0;
+        sheet.text((middle, panel.bottom() + 33.0), &format!("{}, fastest first", self.knobs), Lettering::soft(Align::Middle));
     }
 
     fn place(&self, panel: &Panel, index: usize, slowdown: f64) -> (f64, f64) {

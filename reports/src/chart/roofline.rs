@@ -121,7 +121,7 @@ impl Roofline {
         let y = Axis::log("", reach, 1.6).si("attained", "FLOP/s");
         let left = gutter(&y, height);
         let x = if width < 500.0 { Axis { name: "intensity (FLOP / byte)".into(), ..x } } else { x };
-        Panel { left, top, width: width - left - 8.0, height, x, y }
+        Panel { left, top, width: width - left - 16.0, height, x, y }
     }
 
     fn draw_roofs(&self, sheet: &Canvas, panel: &Panel) {

@@ -8,7 +8,7 @@ use crate::chart::ranking::{Bar, Field, Ranking};
 use crate::contest::{Contest, Entry, ratio};
 use crate::number;
 use crate::story::{Story, marks, sample};
-use crate::table::{Outcome, Run};
+use crate::table::{Outcome, Run, Value};
 
 /// Panels beyond this move to the table.
 const FIELDS: usize = 6;
@@ -68,9 +68,17 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>]) -> String {
 }
 
 fn field(story: &Story<'_>, contest: &Contest<'_>) -> Field {
-    let bars = contest.timed.iter().map(|entry| bar(story, contest, *entry)).collect();
+    let knobs = varying(contest);
+    let bars = contest.timed.iter().map(|entry| bar(story, contest, *entry, &knobs)).collect();
     let failed = contest.failed.iter().map(|run| Hover::text(failure(run))).collect();
-    Field { title: story.label(contest), subtitle: subtitle(contest), bars, failed }
+    Field { title: story.label(contest), subtitle: subtitle(contest), knobs: knobs.join(" "), bars, failed }
+}
+
+/// Knobs that take more than one value among the timed configurations.
+fn varying<'a>(contest: &Contest<'a>) -> Vec<&'a str> {
+    let Some(first) = contest.best() else { return Vec::new() };
+    let moves = |name: &str| contest.timed.iter().any(|entry| entry.run.knobs.get(name) != first.run.knobs.get(name));
+    first.run.knobs.keys().map(String::as_str).filter(|name| moves(name)).collect()
 }
 
 fn subtitle(contest: &Contest<'_>) -> String {
@@ -88,10 +96,17 @@ fn subtitle(contest: &Contest<'_>) -> String {
     parts.join(" · ")
 }
 
-fn bar(story: &Story<'_>, contest: &Contest<'_>, entry: Entry<'_>) -> Bar {
+fn bar(story: &Story<'_>, contest: &Contest<'_>, entry: Entry<'_>, knobs: &[&str]) -> Bar {
+    let values: Vec<String> = knobs.iter().filter_map(|knob| entry.run.knobs.get(*knob)).map(Value::label).collect();
     let best = contest.best().map_or(entry.estimate.seconds, |best| best.estimate.seconds);
     let interval = entry.estimate.interval.map(|(low, high)| (low / best, high / best));
-    Bar { slowdown: entry.estimate.seconds / best, interval, marks: marks(contest, entry), hover: story.hover(entry.run) }
+    Bar {
+        name: values.join(" "),
+        slowdown: entry.estimate.seconds / best,
+        interval,
+        marks: marks(contest, entry),
+        hover: story.hover(entry.run),
+    }
 }
 
 fn failure(run: &Run) -> String {

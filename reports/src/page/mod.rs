@@ -1,6 +1,7 @@
 //! The page: one HTML file with everything in it. No network, no other file, one small script for copying commands.
 
 mod base64;
+mod grid;
 mod reproduce;
 mod sections;
 mod tables;
@@ -111,9 +112,9 @@ fn headline(story: &Story<'_>) -> String {
     let timed = story.runs.iter().filter(|run| run.seconds().is_some()).count();
     let failed = story.runs.iter().filter(|run| matches!(run.outcome, Outcome::Failed { .. })).count();
     let problems: BTreeSet<&str> = story.contests.iter().map(|contest| contest.problem_id).collect();
-    let mut text =
-        format!("{}: {} on {}", story.input.title, number::things(timed, "point"), number::things(problems.len(), "problem"));
-    text += &if failed == 0 { ", none without a time".to_owned() } else { format!(", {} without a time", number::count(failed)) };
+    let points = number::things(timed, "timed point");
+    let mut text = format!("{}: {points} on {}", story.input.title, number::things(problems.len(), "problem"));
+    text += &if failed == 0 { "; none failed".to_owned() } else { format!("; {} without a time", number::things(failed, "row")) };
     text
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::grid::{Kind, Reach, cell, grid};
 use crate::contest::{Contest, Entry, ratio};
 use crate::findings::measured;
 use crate::input::{Candidate, Estimate, Recommendation};
@@ -26,45 +27,47 @@ pub(super) fn section(story: &Story<'_>) -> Markup {
     }
 }
 
+const PROBLEM_HEADS: [(&str, Kind); 8] = [
+    ("family", Kind::Short),
+    ("problem", Kind::Short),
+    ("timed", Kind::Number),
+    ("best configuration", Kind::Config),
+    ("best time", Kind::Number),
+    ("rate", Kind::Number),
+    ("default", Kind::Number),
+    ("worst", Kind::Number),
+];
+
 fn problems(story: &Story<'_>) -> Option<Markup> {
     let contests: Vec<_> = story.timed().collect();
     if contests.is_empty() {
         return None;
     }
-    let families = story.families().len() > 1;
+    let rows: Vec<_> = contests.iter().take(ROWS).filter_map(|contest| problem(story, contest)).collect();
     Some(html! {
         h3 id="problems" { "Best, default and worst of each problem" }
         p class="soft" { "Times are " (story.origin) "; ratios are over the best of the problem, with the widest interval that both times allow." }
-        div class="scroll broad" { table {
-            thead { tr {
-                @if families { th { "family" } }
-                th { "problem" } th class="n" { "timed" } th { "best configuration" } th class="n" { "best time" } th class="n" { "rate" } th class="n" { "default" } th class="n" { "worst" }
-            } }
-            tbody { @for contest in contests.iter().take(ROWS) { (problem(story, contest, families)) } }
-        } }
+        (grid(Reach::Broad, &PROBLEM_HEADS, &rows))
         @if contests.len() > ROWS { p class="soft" { "The first " (ROWS) " of " (number::count(contests.len())) " problems." } }
     })
 }
 
-fn problem(story: &Story<'_>, contest: &Contest<'_>, families: bool) -> Markup {
+fn problem(story: &Story<'_>, contest: &Contest<'_>) -> Option<Vec<Markup>> {
+    let best = contest.best()?;
     let over_best = |entry: Option<Entry<'_>>| {
-        let (entry, best) = entry.zip(contest.best())?;
-        let (value, interval) = ratio(entry.estimate, best.estimate);
-        Some(number::ratio_with_interval(value, interval))
+        let ratio = entry.map(|entry| ratio(entry.estimate, best.estimate));
+        cell(ratio.map_or_else(dash, |(value, interval)| number::ratio_with_interval(value, interval)))
     };
-    let Some(best) = contest.best() else { return html! {} };
-    html! {
-        tr {
-            @if families { td class="k" { (contest.family) } }
-            td class="k" title=(contest.problem) { (story.label(contest)) }
-            td class="n" { (number::count(contest.timed.len())) }
-            td class="mono" { (best.run.config) }
-            td class="n" { (time(Some(best.estimate))) }
-            td class="n" { (best.run.flop_per_s().map_or_else(dash, |rate| number::si(rate, "FLOP/s"))) }
-            td class="n" { (over_best(contest.default()).unwrap_or_else(dash)) }
-            td class="n" { (over_best(contest.worst()).unwrap_or_else(dash)) }
-        }
-    }
+    Some(vec![
+        cell(contest.family),
+        html! { span title=(contest.problem) { (story.label(contest)) } },
+        cell(number::count(contest.timed.len())),
+        cell(&best.run.config),
+        cell(time(Some(best.estimate))),
+        cell(best.run.flop_per_s().map_or_else(dash, |rate| number::si(rate, "FLOP/s"))),
+        over_best(contest.default()),
+        over_best(contest.worst()),
+    ])
 }
 
 fn dash() -> String {
@@ -87,6 +90,14 @@ fn recommendations(story: &Story<'_>) -> Option<Markup> {
     })
 }
 
+const RECOMMENDATION_HEADS: [(&str, Kind); 5] = [
+    ("what", Kind::Short),
+    ("configuration", Kind::Config),
+    ("predicted", Kind::Number),
+    ("re-measured", Kind::Number),
+    ("over default", Kind::Number),
+];
+
 fn recommendation(story: &Story<'_>, one: &Recommendation) -> Markup {
     let mut rows: Vec<(String, &Candidate)> = Vec::new();
     rows.extend(one.default.as_ref().map(|candidate| ("default".to_owned(), candidate)));
@@ -95,21 +106,22 @@ fn recommendation(story: &Story<'_>, one: &Recommendation) -> Markup {
     rows.extend(rest.map(|(index, candidate)| (format!("no. {} of the ranking", index + 1), candidate)));
     rows.extend(one.exhaustive.as_ref().map(|candidate| ("best of an exhaustive sweep".to_owned(), candidate)));
     let base = one.default.as_ref().and_then(|candidate| candidate.measured);
+    let cells = |(what, candidate): &(String, &Candidate)| {
+        vec![
+            cell(what),
+            cell(&candidate.config),
+            cell(time(candidate.predicted)),
+            cell(measured(Some(candidate))),
+            cell(gain(base, candidate)),
+        ]
+    };
+    let rows: Vec<_> = rows.iter().map(cells).collect();
     html! {
         h3 {
             (one.family) " at " (story.label_of(&one.family, &one.problem))
             @if one.held_out { span class="soft" { " · not in the training data" } }
         }
-        div class="scroll" { table {
-            thead { tr { th { "what" } th { "configuration" } th class="n" { "predicted" } th class="n" { "re-measured" } th class="n" { "over default" } } }
-            tbody { @for (what, candidate) in rows { tr {
-                td class="k" { (what) }
-                td class="mono" { (candidate.config) }
-                td class="n" { (time(candidate.predicted)) }
-                td class="n" { (measured(Some(candidate))) }
-                td class="n" { (gain(base, candidate)) }
-            } } }
-        } }
+        (grid(Reach::Column, &RECOMMENDATION_HEADS, &rows))
     }
 }
 
@@ -134,18 +146,20 @@ fn failures(story: &Story<'_>) -> Option<Markup> {
     }
     let mut rows: Vec<_> = groups.into_iter().collect();
     rows.sort_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
+    let heads = [
+        ("rows", Kind::Number),
+        ("family", Kind::Short),
+        ("status", Kind::Short),
+        ("reason", Kind::Text),
+        ("for example", Kind::Config),
+    ];
+    let cells = rows.iter().take(ROWS).map(|((family, status, reason), (count, config))| {
+        let reason = if reason.is_empty() { "none given" } else { reason };
+        vec![cell(number::count(*count)), cell(family), cell(status.replace('_', " ")), super::prose(reason), cell(config)]
+    });
     Some(html! {
         h3 id="failures" { "Rows without a time, by reason" }
-        div class="scroll" { table {
-            thead { tr { th class="n" { "rows" } th { "family" } th { "status" } th { "reason" } th { "for example" } } }
-            tbody { @for ((family, status, reason), (count, config)) in rows.iter().take(ROWS) { tr {
-                td class="n" { (number::count(*count)) }
-                td class="k" { (family) }
-                td class="k" { (status.replace('_', " ")) }
-                td { @if reason.is_empty() { "none given" } @else { (super::prose(reason)) } }
-                td class="mono" { (config) }
-            } } }
-        } }
+        (grid(Reach::Column, &heads, &cells.collect::<Vec<_>>()))
         @if rows.len() > ROWS { p class="soft" { "The " (ROWS) " most frequent of " (number::count(rows.len())) " reasons." } }
     })
 }
@@ -156,16 +170,14 @@ fn skips(story: &Story<'_>) -> Option<Markup> {
         return None;
     }
     skips.sort_by(|a, b| b.count.cmp(&a.count).then(a.reason.cmp(&b.reason)));
+    let heads =
+        [("configurations", Kind::Number), ("family", Kind::Short), ("reason", Kind::Text), ("for example", Kind::Config)];
+    let cells = skips
+        .iter()
+        .take(ROWS)
+        .map(|skip| vec![cell(number::count(skip.count)), cell(&skip.family), super::prose(&skip.reason), cell(&skip.config)]);
     Some(html! {
         h3 id="skips" { "Left out by the plan, by reason" }
-        div class="scroll" { table {
-            thead { tr { th class="n" { "configurations" } th { "family" } th { "reason" } th { "for example" } } }
-            tbody { @for skip in skips.iter().take(ROWS) { tr {
-                td class="n" { (number::count(skip.count)) }
-                td class="k" { (skip.family) }
-                td { (super::prose(&skip.reason)) }
-                td class="mono" { (skip.config) }
-            } } }
-        } }
+        (grid(Reach::Column, &heads, &cells.collect::<Vec<_>>()))
     })
 }

@@ -6,7 +6,9 @@ use maud::{Markup, html};
 use tilecast_runs::schema::col;
 
 use super::figure;
+use super::grid::{Kind, Reach, cell, grid};
 use crate::figure::Figures;
+use crate::input::{Overhead, SplitScore};
 use crate::number;
 use crate::story::Story;
 use crate::table::{Origin, Outcome, Run};
@@ -97,46 +99,64 @@ fn contention(runs: &[&Run]) -> Option<Fact> {
     })
 }
 
+const SCORE_HEADS: [(&str, Kind); 12] = [
+    ("target", Kind::Short),
+    ("held out by", Kind::Short),
+    ("preset", Kind::Short),
+    ("train", Kind::Number),
+    ("test", Kind::Number),
+    ("MAPE", Kind::Number),
+    ("median APE", Kind::Number),
+    ("R²", Kind::Number),
+    ("R² log", Kind::Number),
+    ("τ", Kind::Number),
+    ("top 1", Kind::Number),
+    ("top 5", Kind::Number),
+];
+
 fn scores(story: &Story<'_>) -> Markup {
-    let scores = &story.input.scores;
-    let optional = |value: Option<f64>, words: fn(f64) -> String| value.map_or_else(|| "–".into(), words);
+    let rows: Vec<_> = story.input.scores.iter().map(score).collect();
     html! {
-        @if !scores.is_empty() {
+        @if !rows.is_empty() {
             h3 id="scores" { "Scores by split" }
             p class="soft" {
                 "Rows are held out at random (rows), by problem size (shape) or by configuration (config), and never fitted. τ is Kendall's rank correlation within \
                  a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest."
             }
-            div class="scroll" { table {
-                thead { tr {
-                    th { "target" } th { "held out by" } th { "preset" } th class="n" { "train" } th class="n" { "test" } th class="n" { "MAPE" } th class="n" { "median APE" }
-                    th class="n" { "R²" } th class="n" { "R² log" } th class="n" { "τ" } th class="n" { "top 1" } th class="n" { "top 5" }
-                } }
-                tbody { @for score in scores { tr {
-                    td class="k" { (score.target) } td class="k" { (score.split) } td class="k" { (score.preset) }
-                    td class="n" { (number::count(score.n_train)) } td class="n" { (number::count(score.n_test)) }
-                    td class="n" { (number::percent(score.mape)) } td class="n" { (number::percent(score.mdape)) }
-                    td class="n" { (number::figures(score.r2, 3)) } td class="n" { (number::figures(score.r2_log, 3)) }
-                    td class="n" { (optional(score.tau, |tau| number::figures(tau, 3))) }
-                    td class="n" { (optional(score.top1, number::percent)) } td class="n" { (optional(score.top5, number::percent)) }
-                } } }
-            } }
+            (grid(Reach::Column, &SCORE_HEADS, &rows))
         }
     }
+}
+
+fn score(score: &SplitScore) -> Vec<Markup> {
+    let optional = |value: Option<f64>, words: fn(f64) -> String| cell(value.map_or_else(|| "–".into(), words));
+    let three = |value: f64| number::figures(value, 3);
+    vec![
+        cell(&score.target),
+        cell(&score.split),
+        cell(&score.preset),
+        cell(number::count(score.n_train)),
+        cell(number::count(score.n_test)),
+        cell(number::percent(score.mape)),
+        cell(number::percent(score.mdape)),
+        cell(three(score.r2)),
+        cell(three(score.r2_log)),
+        optional(score.tau, three),
+        optional(score.top1, number::percent),
+        optional(score.top5, number::percent),
+    ]
 }
 
 fn overhead(story: &Story<'_>) -> Markup {
     let parts = &story.input.overhead;
     let total: f64 = parts.iter().map(|part| part.seconds).sum();
+    let row =
+        |part: &Overhead| vec![cell(&part.part), cell(number::time(part.seconds)), cell(number::percent(part.seconds / total))];
+    let heads = [("part", Kind::Short), ("time", Kind::Number), ("share", Kind::Number)];
     html! {
         @if total > 0.0 {
             h3 id="overhead" { "Where the time of the sweep went" }
-            div class="scroll" { table {
-                thead { tr { th { "part" } th class="n" { "time" } th class="n" { "share" } } }
-                tbody { @for part in parts { tr {
-                    td class="k" { (part.part) } td class="n" { (number::time(part.seconds)) } td class="n" { (number::percent(part.seconds / total)) }
-                } } }
-            } }
+            (grid(Reach::Column, &heads, &parts.iter().map(row).collect::<Vec<_>>()))
         }
     }
 }
