@@ -66,10 +66,10 @@ pub struct CampaignEnd {
 }
 
 impl CampaignEnd {
-    /// Share of the wall time that went neither into kernels nor into verification, cache flushes or sensors.
+    /// Share of the wall time that went into none of kernels, verification, preparation, cache flushes and sensors: the harness itself.
     #[must_use]
     pub fn overhead(&self) -> f64 {
-        let useful = self.busy.kernel_s + self.busy.verify_s + self.busy.flush_s + self.busy.sensor_s;
+        let useful = self.busy.kernel_s + self.busy.verify_s + self.busy.prepare_s + self.busy.flush_s + self.busy.sensor_s;
         if self.wall_s > 0.0 { (1.0 - useful / self.wall_s).max(0.0) } else { 0.0 }
     }
 

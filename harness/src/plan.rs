@@ -8,6 +8,9 @@ use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Parameter, Problem
 
 use crate::spec::{Baseline, Entry, Sweep};
 
+/// Family that calls a vendor library; the dense rival at its best where one is named.
+const VENDOR: &str = "gemm_blas";
+
 /// What will be measured.
 #[derive(Debug)]
 pub struct Plan {
@@ -127,7 +130,8 @@ impl Plan {
     /// Plans `sweep` on `device`.
     #[must_use]
     pub fn new(sweep: &Sweep, device: &DeviceInfo) -> Self {
-        let mut planner = Planner { device, seed: sweep.seed, skipped: Vec::new(), seen: HashMap::new() };
+        let mut planner =
+            Planner { device, seed: sweep.seed, vendor: sweep.blas.is_some(), skipped: Vec::new(), seen: HashMap::new() };
         let mut groups = Vec::new();
         for &cache in &sweep.cache {
             for entry in &sweep.entries {
@@ -206,6 +210,8 @@ pub struct Summary {
 struct Planner<'a> {
     device: &'a DeviceInfo,
     seed: u64,
+    /// Whether a vendor library was named.
+    vendor: bool,
     skipped: Vec<Skip>,
     /// Experiment id → configuration first planned for it.
     seen: HashMap<String, String>,
@@ -234,7 +240,7 @@ impl Planner<'_> {
             return None;
         }
         if entry.baseline == Baseline::Measured {
-            points.extend(self.baseline(family, &problem, cache));
+            points.extend(self.baselines(family, &problem, cache));
         }
         Some(Group { cache, points })
     }
@@ -273,18 +279,22 @@ impl Planner<'_> {
         Some(point)
     }
 
-    /// The dense rival in its default configuration, and a vendor library where one is set up.
-    fn baseline(&mut self, family: &'static dyn Family, problem: &Problem, cache: CacheMode) -> Vec<Point> {
+    /// The dense rival in its default configuration, and the vendor library where one was named.
+    fn baselines(&mut self, family: &'static dyn Family, problem: &Problem, cache: CacheMode) -> Vec<Point> {
         let Some(dense) = family.baseline(problem) else { return Vec::new() };
-        let Some(rival) = tilecast_kernels::family(&dense.family) else { return Vec::new() };
-        let config = rival.default_config(&dense, self.device);
-        if let Err(misfit) = rival.check(&dense, &config, self.device) {
-            self.refuse(&dense, config, misfit.to_string());
-            return Vec::new();
+        let vendor = self.vendor.then(|| Problem { family: VENDOR.to_owned(), ..dense.clone() });
+        [Some(dense), vendor].into_iter().flatten().filter_map(|rival| self.rival(&rival, problem.id(), cache)).collect()
+    }
+
+    fn rival(&mut self, rival: &Problem, of: String, cache: CacheMode) -> Option<Point> {
+        let family = tilecast_kernels::family(&rival.family)?;
+        let config = family.default_config(rival, self.device);
+        if let Err(misfit) = family.check(rival, &config, self.device) {
+            self.refuse(rival, config, misfit.to_string());
+            return None;
         }
-        let point = Point::new(rival, &dense, config.clone(), (self.device, cache), &config);
-        let of = problem.id();
-        vec![Point { key: stable_id(&[&point.experiment_id, &of]), role: Role::Baseline { of }, ..point }]
+        let point = Point::new(family, rival, config.clone(), (self.device, cache), &config);
+        Some(Point { key: stable_id(&[&point.experiment_id, &of]), role: Role::Baseline { of }, ..point })
     }
 
     fn skip(&mut self, family: &dyn Family, problem: &str, config: &str, reason: String, kind: SkipKind) {

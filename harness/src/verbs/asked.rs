@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use tilecast_kernels::devices::cpu::set_library;
 use tilecast_kernels::{Device, DeviceInfo, Family, Parameter, Value};
 
 use crate::device;
@@ -34,6 +35,9 @@ pub struct SpecArgs {
     /// Seed of operands, order and sampled spaces
     #[arg(long)]
     pub seed: Option<u64>,
+    /// BLAS library for `gemm_blas` (OpenBLAS or oneDNN), which then also rivals structured kernels
+    #[arg(long, value_name = "PATH")]
+    pub blas: Option<PathBuf>,
     /// Samples a point takes at least
     #[arg(long)]
     pub min_samples: Option<u32>,
@@ -92,6 +96,8 @@ impl SpecArgs {
         measure.max_samples = self.max_samples.unwrap_or(measure.max_samples.max(measure.min_samples));
         measure.max_noise = self.max_noise.unwrap_or(measure.max_noise);
         spec::check_measure(measure)?;
+        sweep.blas = self.blas.clone().or(sweep.blas);
+        set_library(sweep.blas.clone());
         Ok(sweep)
     }
 }

@@ -91,6 +91,9 @@ impl Args {
 pub fn start_session(device: &str, sweep: &Sweep, fault: Option<&str>) -> Result<Session, Fail> {
     let program = std::env::current_exe().map_err(|error| Fail::new(format!("the program cannot find itself: {error}")))?;
     let mut arguments = vec!["worker".to_owned(), "--device".to_owned(), device.to_owned()];
+    if let Some(blas) = &sweep.blas {
+        arguments.extend(["--blas".to_owned(), blas.display().to_string()]);
+    }
     arguments.extend(fault.into_iter().flat_map(|fault| ["--fault".to_owned(), fault.to_owned()]));
     Session::start(WorkerOptions { program, arguments, timeout_s: sweep.measure.timeout_s })
 }
@@ -139,14 +142,14 @@ fn print(end: &CampaignEnd, store: &str) {
         terminal::say(format_args!("{} points were finished by an earlier invocation", end.resumed));
     }
     terminal::say(format_args!(
-        "{} in all: {} in kernels, {} verifying, {} in roofs and sensors, {} flushing caches; overhead {:.1} % (of which preparing {})",
+        "{} in all: {} in kernels, {} verifying, {} preparing, {} in roofs and sensors, {} flushing caches; overhead {:.1} %",
         terminal::seconds(end.wall_s),
         terminal::seconds(end.busy.kernel_s),
         terminal::seconds(end.busy.verify_s),
+        terminal::seconds(end.busy.prepare_s),
         terminal::seconds(end.busy.sensor_s),
         terminal::seconds(end.busy.flush_s),
         end.overhead() * 100.0,
-        terminal::seconds(end.busy.prepare_s),
     ));
     if end.ended == Ended::Interrupted {
         terminal::say("interrupted; the same command resumes where it stopped");

@@ -1,6 +1,9 @@
 //! `tilecast worker`: the process in which kernels run.
 
 use std::io::{BufReader, stdin, stdout};
+use std::path::PathBuf;
+
+use tilecast_kernels::devices::cpu::set_library;
 
 use crate::fail::Fail;
 use crate::worker::{Fault, serve};
@@ -12,6 +15,9 @@ pub struct Args {
     /// Device
     #[arg(long)]
     device: String,
+    /// BLAS library for `gemm_blas`
+    #[arg(long)]
+    blas: Option<PathBuf>,
     /// Plant a fault, to test the sweep's answer to it
     #[arg(long)]
     fault: Option<String>,
@@ -24,6 +30,7 @@ impl Args {
     /// Where the device cannot be opened.
     pub fn run(self) -> Result<Exit, Fail> {
         let fault = self.fault.as_deref().map(str::parse::<Fault>).transpose()?;
+        set_library(self.blas.clone());
         let device = device::open(&self.device)?;
         match serve(device.as_ref(), BufReader::new(stdin()), stdout(), fault) {
             Ok(()) => Ok(Exit::Done),
