@@ -1,1 +1,4 @@
-//! stub
+//! From a frame of runs to predictions, scores and rankings.
+
+pub mod forest;
+mod rng;

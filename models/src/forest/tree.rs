@@ -1,0 +1,76 @@
+//! One tree and how rows walk down it.
+
+use serde::{Deserialize, Serialize};
+
+use super::codes::{Code, Table};
+
+/// One node in eight bytes. A row goes to `child` where its code is at most `threshold`, else to `child + 1`. A leaf is its own
+/// child and has the largest threshold, so that a row that has arrived stays: walking needs no branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Node {
+    pub(crate) feature: u16,
+    pub(crate) threshold: u16,
+    pub(crate) child: u32,
+}
+
+/// A fitted tree; the root is node 0.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
+    /// Mean target of every node on the scale −1 … 1; read at leaves only.
+    pub(crate) values: Vec<f32>,
+}
+
+/// Rows that walk down together: enough to hide the latency of a load, few enough for registers and first-level cache.
+pub(crate) const ABREAST: usize = 16;
+
+impl Tree {
+    /// Appends a leaf, returns its number.
+    #[allow(clippy::cast_possible_truncation)] // twice MAX_ROWS nodes at most
+    pub(crate) fn push_leaf(&mut self, value: f32) -> u32 {
+        let number = self.nodes.len() as u32;
+        self.nodes.push(Node { feature: 0, threshold: u16::MAX, child: number });
+        self.values.push(value);
+        number
+    }
+
+    /// True where node `number` is a leaf.
+    pub(crate) fn is_leaf(&self, number: usize) -> bool {
+        self.nodes[number].child as usize == number
+    }
+
+    /// Values of the leaves that [`ABREAST`] consecutive rows from `first` reach.
+    #[inline]
+    pub(crate) fn walk<C: Code>(&self, table: &Table<C>, first: usize) -> [f32; ABREAST] {
+        let codes = &table.codes[first * table.stride..][..ABREAST * table.stride];
+        let nodes = self.nodes.as_slice();
+        let mut at = [0_u32; ABREAST];
+        loop {
+            let mut moved = 0;
+            for (lane, at) in at.iter_mut().enumerate() {
+                let node = nodes[*at as usize];
+                let code = codes[lane * table.stride + node.feature as usize].index();
+                let next = node.child + u32::from(code > node.threshold as usize);
+                moved |= next ^ *at;
+                *at = next;
+            }
+            if moved == 0 {
+                return at.map(|leaf| self.values[leaf as usize]);
+            }
+        }
+    }
+
+    /// Value of the leaf that one row reaches.
+    #[inline]
+    pub(crate) fn walk_one<C: Code>(&self, codes: &[C]) -> f32 {
+        let mut at = 0;
+        loop {
+            let node = self.nodes[at as usize];
+            let next = node.child + u32::from(codes[node.feature as usize].index() > node.threshold as usize);
+            if next == at {
+                return self.values[at as usize];
+            }
+            at = next;
+        }
+    }
+}
