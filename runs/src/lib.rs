@@ -4,6 +4,16 @@
 //! |---|---|
 //! | [`schema`] | the columns, their units and meaning |
 //! | [`row`] | one record before it joins a frame |
+//! | [`frame`] | rows to a Polars frame and back; typed columns |
+//! | [`id`] | stable identifiers and hashes |
+//! | [`journal`] | the open record of a run: a synced line per result |
+//! | [`store`] | the folder of Parquet files and journals |
+//! | [`device`] | the device catalogue: data-sheet facts with their sources |
 
+pub mod device;
+pub mod frame;
+pub mod id;
+pub mod journal;
 pub mod row;
 pub mod schema;
+pub mod store;

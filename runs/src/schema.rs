@@ -178,3 +178,16 @@ pub fn column(name: &str) -> Option<&'static Column> {
 pub fn is_open(name: &str) -> bool {
     [PROBLEM, KNOB, TRAFFIC, ROOF].iter().any(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
 }
+
+/// [`VERSION`] as it stands in rows: `major.minor`.
+#[must_use]
+pub fn version_text() -> String {
+    format!("{}.{}", VERSION.0, VERSION.1)
+}
+
+/// The version in `text` (`major.minor`), if it is one.
+#[must_use]
+pub fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}

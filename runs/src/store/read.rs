@@ -1,0 +1,162 @@
+//! Reading all of a store: sealed Parquet files and what open journals hold so far.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File};
+use std::io::{Read as _, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::migrate::{self, OURS};
+use super::{Contents, Faults, Journals, Read, Store, StoreError, failed};
+use crate::frame;
+use crate::journal;
+use crate::row::Row;
+use crate::schema::col;
+
+/// Depth of `device=…/family=…` in a shard's folder in the store, and one to spare.
+const DEPTH: usize = 4;
+
+pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
+    let mut gathered = Gathered { how, frames: Vec::new(), warnings: Vec::new() };
+    let mut paths = Vec::new();
+    walk(store.root(), DEPTH, &mut paths)?;
+    paths.sort();
+    for path in paths {
+        let part = read_file(&path);
+        gathered.take(part)?;
+    }
+    if how.journals == Journals::Include {
+        let rows = gathered.open_rows(store)?;
+        if !rows.is_empty() {
+            gathered.frames.push(frame::from_rows(&rows)?);
+        }
+    }
+    Ok(Contents { frame: frame::concat(&gathered.frames)?, warnings: gathered.warnings })
+}
+
+struct Gathered {
+    how: Read,
+    frames: Vec<DataFrame>,
+    warnings: Vec<String>,
+}
+
+impl Gathered {
+    fn take(&mut self, part: Result<Contents, StoreError>) -> Result<(), StoreError> {
+        match part {
+            Ok(part) => {
+                self.warnings.extend(part.warnings);
+                self.frames.push(part.frame);
+            }
+            Err(error) if self.how.faults == Faults::Warn => self.warnings.push(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Results of open journals, without those that a crash between writing Parquet and moving the journal left in both.
+    fn open_rows(&mut self, store: &Store) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        for path in journal::list(&store.journal_folder())? {
+            match journal::read(&path) {
+                Ok(Some(recovered)) => rows.extend(recovered.results),
+                Ok(None) => self.warnings.push(format!("journal `{}`: no complete line, nothing read", path.display())),
+                Err(error) => self.take(Err(error.into()))?,
+            }
+        }
+        let sealed = self.sealed_keys(&rows)?;
+        Ok(last_of_each(rows).into_iter().filter(|row| !sealed.contains(&key(row))).collect())
+    }
+
+    /// Keys of sealed rows of runs that are also in `rows`.
+    fn sealed_keys(&self, rows: &[Row]) -> Result<HashSet<Vec<Option<String>>>, StoreError> {
+        let runs: HashSet<&str> = rows.iter().filter_map(|row| row.text(col::run_id)).collect();
+        let mut keys = HashSet::new();
+        for part in &self.frames {
+            let columns = KEY.iter().map(|name| frame::texts(part, name)).collect::<Result<Vec<_>, _>>()?;
+            for row in 0..part.height() {
+                if columns[0][row].as_deref().is_some_and(|run| runs.contains(run)) {
+                    keys.insert(columns.iter().map(|column| column[row].clone()).collect());
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// What makes two rows of one run the same measurement; the run stands first.
+const KEY: [&str; 7] =
+    [col::run_id, col::experiment_id, col::problem_id, col::config_id, col::role, col::baseline_of, col::cache_mode];
+
+fn key(row: &Row) -> Vec<Option<String>> {
+    KEY.iter().map(|name| row.text(name).map(str::to_owned)).collect()
+}
+
+/// A point measured again after a crash is in the journal twice: the later one counts. Order of first appearance is kept.
+pub(super) fn last_of_each(rows: Vec<Row>) -> Vec<Row> {
+    let mut places: HashMap<Vec<Option<String>>, usize> = HashMap::new();
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    for row in rows {
+        match places.entry(key(&row)) {
+            std::collections::hash_map::Entry::Occupied(place) => kept[*place.get()] = row,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(kept.len());
+                kept.push(row);
+            }
+        }
+    }
+    kept
+}
+
+/// Parquet files below `folder`; names with a leading dot are being written.
+fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), StoreError> {
+    for entry in fs::read_dir(folder).map_err(failed("list the folder", folder))? {
+        let entry = entry.map_err(failed("list the folder", folder))?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            if depth > 0 && !path.ends_with("journal") {
+                walk(&path, depth - 1, paths)?;
+            }
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path) -> Result<Contents, StoreError> {
+    let mut file = File::open(path).map_err(failed("open the file", path))?;
+    let corrupt = |why: String| StoreError::Corrupt { path: path.to_owned(), why };
+    check_ends(&mut file).map_err(failed("read the file", path))?.map_err(corrupt)?;
+    // Damage between intact ends reaches code that was not written for it: a panic there is this file's fault, not ours.
+    let frame = catch_unwind(AssertUnwindSafe(|| ParquetReader::new(file).finish()))
+        .map_err(|_| corrupt("is damaged inside".to_owned()))?
+        .map_err(|error| corrupt(format!("is no readable parquet: {error}")))?;
+    let current = migrate::to_current(path, frame, OURS)?;
+    let warnings =
+        current.dropped.iter().map(|name| format!("store file `{}`: column `{name}` is not known, left out", path.display()));
+    Ok(Contents { warnings: warnings.collect(), frame: current.frame })
+}
+
+/// A Parquet file begins and ends with `PAR1`, with the footer's length before the end: enough to tell a cut file.
+fn check_ends(file: &mut File) -> std::io::Result<Result<(), String>> {
+    let length = file.metadata()?.len();
+    if length < 12 {
+        return Ok(Err(format!("is cut: {length} bytes, a parquet file has at least 12")));
+    }
+    let (mut head, mut tail) = ([0u8; 4], [0u8; 8]);
+    file.read_exact(&mut head)?;
+    file.seek(SeekFrom::End(-8))?;
+    file.read_exact(&mut tail)?;
+    file.rewind()?;
+    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    Ok(match (&head, &tail[4..]) {
+        (b"PAR1", b"PAR1") if footer + 12 <= length => Ok(()),
+        (b"PAR1", _) => Err(format!("is cut: {length} bytes without a parquet footer")),
+        _ => Err("is no parquet file".to_owned()),
+    })
+}

@@ -1,0 +1,101 @@
+//! Writing a frame as Parquet files, each whole or not there.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use polars::prelude::*;
+
+use super::{StoreError, failed};
+use crate::frame::{self, FrameError};
+use crate::id::{id, slug};
+use crate::journal::sync_folder;
+use crate::schema::col;
+
+/// Writes one file per device and family; returns their paths.
+pub(super) fn write(root: &Path, frame: &DataFrame, run_id: &str) -> Result<Vec<PathBuf>, StoreError> {
+    let mut paths = Vec::new();
+    for ((device, family), rows) in partitions(frame)? {
+        let folder = root.join(format!("device={}", path_part(&device))).join(format!("family={}", path_part(&family)));
+        fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
+        let rows = IdxCa::from_vec("rows".into(), rows);
+        let mut part = frame.take(&rows).map_err(FrameError::from)?;
+        paths.push(write_file(&folder, &path_part(run_id), &mut part)?);
+    }
+    Ok(paths)
+}
+
+fn partitions(frame: &DataFrame) -> Result<BTreeMap<(String, String), Vec<IdxSize>>, FrameError> {
+    let mut parts: BTreeMap<_, Vec<IdxSize>> = BTreeMap::new();
+    let devices = frame::texts(frame, col::device)?;
+    let families = frame::texts(frame, col::family)?;
+    for (row, (device, family)) in devices.into_iter().zip(families).enumerate() {
+        let device = device.ok_or(FrameError::Missing { row, column: col::device })?;
+        let family = family.ok_or(FrameError::Missing { row, column: col::family })?;
+        let index = IdxSize::try_from(row).expect("a frame has fewer rows than its own index type counts");
+        parts.entry((device, family)).or_default().push(index);
+    }
+    Ok(parts)
+}
+
+/// The columns hold the true names; folders only need to be safe and apart.
+fn path_part(name: &str) -> String {
+    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if plain && !name.is_empty() && !name.starts_with('.') {
+        return name.to_owned();
+    }
+    format!("{}-{}", slug(name, '-'), &id(&[name])[..8])
+}
+
+/// Under a temporary name first, synced, then renamed: a reader sees the whole file or none, and a full disk leaves the old one.
+fn write_file(folder: &Path, name: &str, part: &mut DataFrame) -> Result<PathBuf, StoreError> {
+    let path = folder.join(format!("{name}.parquet"));
+    let temporary = folder.join(format!(".{name}.parquet.part"));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&temporary);
+    let file = file.map_err(failed("create the file", &temporary))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(StoreError::Busy { path }),
+        Err(fs::TryLockError::Error(error)) => return Err(failed("lock the file", &temporary)(error)),
+    }
+    fill(&file, &temporary, part).inspect_err(|_| {
+        // The error that led here is the one to show.
+        let _ = fs::remove_file(&temporary);
+    })?;
+    fs::rename(&temporary, &path).map_err(failed("rename the file", &temporary))?;
+    sync_folder(folder).map_err(failed("sync the folder", folder))?;
+    Ok(path)
+}
+
+fn fill(file: &File, path: &Path, part: &mut DataFrame) -> Result<(), StoreError> {
+    file.set_len(0).map_err(failed("truncate the file", path))?;
+    let mut target = Target { file, refused: None };
+    let writer = ParquetWriter::new(&mut target).with_compression(ParquetCompression::Zstd(None));
+    let done = writer.finish(part);
+    if let Some(refused) = target.refused {
+        return Err(failed("write the file", path)(refused));
+    }
+    done.map_err(FrameError::from)?;
+    file.sync_all().map_err(failed("sync the file", path))
+}
+
+/// Keeps the system's error: Polars passes it on as text only, and a full disk would look like bad data.
+struct Target<'a> {
+    file: &'a File,
+    refused: Option<io::Error>,
+}
+
+impl Write for Target<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            self.refused.get_or_insert(error);
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
