@@ -9,10 +9,12 @@
 //! | [`journal`] | the open record of a run: a synced line per result |
 //! | [`store`] | the folder of Parquet files and journals |
 //! | [`device`] | the device catalogue: data-sheet facts with their sources |
+//! | [`import`] | other tools' files as frames of runs |
 
 pub mod device;
 pub mod frame;
 pub mod id;
+pub mod import;
 pub mod journal;
 pub mod row;
 pub mod schema;

@@ -5,6 +5,10 @@
 //! the device: [`PROBLEM`] (`problem.m`), [`KNOB`] (`knob.tile_m`), [`TRAFFIC`] (`traffic.l2_bytes`) and [`ROOF`] (`roof.dram_bytes_per_s`).
 //! Every quantity ends in its unit: `_s`, `_j`, `_w`, `_hz`, `_bytes`, `_flop`, `_flop_per_s`; what has none is a count, a ratio or text.
 
+mod markdown;
+
+pub use markdown::markdown;
+
 /// Version of this schema, stored in every row. The major is refused when newer than ours; older majors are migrated by name.
 pub const VERSION: (u32, u32) = (1, 0);
 
@@ -84,7 +88,7 @@ columns! {
     }
     "device" {
         device: Text required = "Short stable name, also the partition of the store (`amd-epyc-2t`, `rtx-2080-ti`).";
-        device_kind: Text required = "`cpu` or `cuda`.";
+        device_kind: Text required = "`cpu` or `cuda`; imported rows also `hip`, `other` or `unknown`.";
         device_name: Text required = "Name as the device or the source gives it.";
         device_threads: Int = "Hardware threads used (CPU).";
         device_isa: Text = "Instruction sets usable by kernels, comma separated (CPU), or architecture (`sm_89`).";

@@ -28,7 +28,7 @@ fn stated_and_derived_peaks_agree() {
             let (Some(stated), Some(derived)) = (device.stated(rate), clock.and_then(|clock| device.derived(rate, clock))) else {
                 continue;
             };
-    
+
             let limit = if device.slug.starts_with('h') { 0.08 } else { 0.05 };
             assert!((stated / derived - 1.0).abs() < limit, "{} {rate:?}: stated {stated}, derived {derived}", device.slug);
         }

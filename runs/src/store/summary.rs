@@ -39,10 +39,10 @@ pub fn summarise(frame: &DataFrame) -> Result<Vec<RunSummary>, FrameError> {
     let names = [col::run_id, col::sweep_id, col::source, col::device, col::family, col::status, col::measured_at];
     let columns = names.into_iter().map(|name| texts(frame, name)).collect::<Result<Vec<_>, _>>()?;
     let mut runs: BTreeMap<String, RunSummary> = BTreeMap::new();
-    for row in 0..frame.height() {
-        let [run, sweep, source, device, family, status, at] =
-            [0, 1, 2, 3, 4, 5, 6].map(|column: usize| columns[column][row].clone());
-        let Some(run) = run else { continue };
+    let [runs_of, rest @ ..] = columns.as_slice() else { return Ok(Vec::new()) };
+    for (row, run) in runs_of.iter().enumerate() {
+        let [sweep, source, device, family, status, at] = std::array::from_fn(|column| rest[column][row].clone());
+        let Some(run) = run.clone() else { continue };
         let summary = runs.entry(run.clone()).or_insert_with(|| RunSummary { run_id: run, ..RunSummary::default() });
         summary.sweep_id = sweep.unwrap_or_default();
         summary.sources.extend(source);

@@ -1,5 +1,6 @@
 //! Rows, journals and small file systems for the tests of this crate.
 #![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(clippy::print_stderr)] // says what it skips
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

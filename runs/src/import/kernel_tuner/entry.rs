@@ -1,0 +1,163 @@
+//! One entry of a cache as the outcome, timing and energy columns of a row.
+
+use serde_json::{Map, Value};
+
+use super::cache::plain;
+use crate::import::statistics::Statistics;
+use crate::row::Row;
+use crate::schema::col;
+
+/// How an entry ended.
+enum Outcome {
+    Timed { samples: Vec<f64>, reported: Option<f64> },
+    Failed { status: &'static str, reason: String },
+}
+
+/// Warning for rows whose first sample is far above the median.
+pub(super) const COLD_FIRST: &str = "cold-first-sample";
+/// Warning for rows that the tool did not verify.
+pub(super) const NOT_VERIFIED: &str = "not-verified-by-source";
+/// Warning for rows whose energy and power do not fit each other.
+pub(super) const ENERGY_UNITS: &str = "energy-units";
+
+/// First sample over median from which the first sample counts as cold.
+const COLD_RATIO: f64 = 1.5;
+
+/// Older versions of Kernel Tuner write this many milliseconds for a failure.
+const FAILURE_MS: f64 = 1e19;
+
+/// Milliseconds in seconds.
+const MS: f64 = 1e-3;
+
+/// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters.
+pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
+    let mut warnings = Vec::new();
+    match outcome(&left) {
+        Outcome::Timed { samples, reported } => {
+            left.shift_remove("time");
+            left.shift_remove("times");
+            row.set(col::status, "ok");
+            timing(row, samples, reported, &mut warnings);
+            if left.get("verification_time").and_then(Value::as_f64).is_none_or(|time| time <= 0.0) {
+                warnings.push(NOT_VERIFIED);
+            }
+        }
+        Outcome::Failed { status, reason } => {
+            row.set(col::status, status).set(col::reason, reason);
+        }
+    }
+    energy(row, &mut left, &mut warnings);
+    if let Some(seconds) = left.get("compile_time").and_then(Value::as_f64).filter(|time| *time >= 0.0) {
+        row.set(col::prepare_s, seconds * MS);
+        left.shift_remove("compile_time");
+    }
+    if let Some(at) = left.get("timestamp").and_then(Value::as_str).and_then(rfc_3339) {
+        row.set(col::measured_at, at);
+        left.shift_remove("timestamp");
+    }
+    if !warnings.is_empty() {
+        row.set(col::warnings, warnings.join(","));
+    }
+    if !left.is_empty() {
+        row.set(col::extra, Value::Object(left).to_string());
+    }
+}
+
+fn outcome(entry: &Map<String, Value>) -> Outcome {
+    let unusable = |reason: String| Outcome::Failed { status: "runtime_error", reason };
+    if let Some(error) = entry.get("__error__").filter(|error| !error.is_null()) {
+        return failed(&plain(error));
+    }
+    let reported = match entry.get("time") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(word)) if !["NaN", "Infinity", "-Infinity"].contains(&word.as_str()) => return failed(word),
+        Some(time) => match milliseconds(time) {
+            Some(time) => Some(time * MS),
+            None => return unusable(format!("time = `{}` ms, expected a positive finite number", plain(time))),
+        },
+    };
+    let Some(Value::Array(times)) = entry.get("times").filter(|times| **times != Value::Array(Vec::new())) else {
+        return match reported {
+            Some(_) => Outcome::Timed { samples: Vec::new(), reported },
+            None => unusable("the entry has no time".to_owned()),
+        };
+    };
+    match times.iter().position(|time| milliseconds(time).is_none()) {
+        Some(bad) => unusable(format!("sample {bad} = `{}` ms, expected a positive finite number", plain(&times[bad]))),
+        None => Outcome::Timed { samples: times.iter().filter_map(milliseconds).map(|time| time * MS).collect(), reported },
+    }
+}
+
+fn milliseconds(time: &Value) -> Option<f64> {
+    time.as_f64().filter(|time| time.is_finite() && *time > 0.0 && *time < FAILURE_MS)
+}
+
+/// The words of Kernel Tuner's error classes.
+fn failed(word: &str) -> Outcome {
+    let status = match word {
+        "InvalidConfig" => "constraint",
+        "CompilationFailedConfig" => "compile_error",
+        _ => "runtime_error",
+    };
+    Outcome::Failed { status, reason: format!("kernel tuner reports `{word}`") }
+}
+
+fn timing(row: &mut Row, samples: Vec<f64>, reported: Option<f64>, warnings: &mut Vec<&'static str>) {
+    row.set(col::time_basis, "unknown").set_some(col::time_reported_s, reported);
+    let Some(statistics) = Statistics::of(&samples) else {
+        row.set_some(col::time_s, reported).set(col::time_statistic, "mean");
+        return;
+    };
+    row.set(col::time_s, statistics.median).set(col::time_statistic, "median");
+    row.set(col::time_min_s, statistics.min).set(col::time_median_s, statistics.median);
+    row.set(col::time_q1_s, statistics.q1).set(col::time_q3_s, statistics.q3).set(col::noise, statistics.noise());
+    row.set(col::samples, i64::try_from(samples.len()).unwrap_or(i64::MAX)).set(col::iterations, 1i64);
+    row.set(col::stop_reason, "fixed");
+    if samples[0] / statistics.median > COLD_RATIO {
+        warnings.push(COLD_FIRST);
+    }
+    row.set(col::time_samples_s, samples);
+}
+
+/// `nvml_energy` is in joules and `nvml_power` in watts in Kernel Tuner's observers. Where both are there and do not fit the time
+/// within a factor of two, a user metric of the same name had another unit: both stay in `extra`.
+fn energy(row: &mut Row, left: &mut Map<String, Value>, warnings: &mut Vec<&'static str>) {
+    let positive = |name: &str| left.get(name).and_then(Value::as_f64).filter(|value| value.is_finite() && *value > 0.0);
+    let (energy, power, time) = (positive("nvml_energy"), positive("nvml_power"), row.real(col::time_s));
+    let fits = match (energy, power, time) {
+        (Some(energy), Some(power), Some(time)) => (0.5..=2.0).contains(&(energy / (power * time))),
+        _ => true,
+    };
+    if !fits {
+        warnings.push(ENERGY_UNITS);
+    }
+    let Some(_) = energy.or(power).filter(|_| fits && time.is_some()) else {
+        row.set(col::energy_source, "unavailable").set(col::energy_reason, "the source file has no usable energy metric");
+        return;
+    };
+    row.set(col::energy_source, "import").set_some(col::energy_j, energy).set_some(col::power_w, power);
+    for (name, value) in [("nvml_energy", energy), ("nvml_power", power)] {
+        if value.is_some() {
+            left.shift_remove(name);
+        }
+    }
+    if energy.is_none() {
+        row.set(col::energy_reason, "the source file has power only");
+    }
+}
+
+/// `2023-12-22 09:54:05.502007+00:00` as RFC 3339 in UTC; times of other zones are left as they are.
+fn rfc_3339(text: &str) -> Option<String> {
+    let (date, time) = text.split_once([' ', 'T'])?;
+    let time = time.strip_suffix("+00:00").or_else(|| time.strip_suffix('Z'))?;
+    let digits = |text: &str, joint: char, widths: &[usize]| {
+        let parts: Vec<&str> = text.split(joint).collect();
+        parts.len() == widths.len()
+            && parts
+                .iter()
+                .zip(widths)
+                .all(|(part, width)| part.len() == *width && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let whole = time.split('.').next()?;
+    (digits(date, '-', &[4, 2, 2]) && digits(whole, ':', &[2, 2, 2])).then(|| format!("{date}T{time}Z"))
+}
