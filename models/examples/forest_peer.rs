@@ -3,16 +3,16 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `load FILE` | `loaded`: rows of features with the target last, the training rows first |
+//! | `load FILE` | `loaded`: rows of features with the target last; training rows, test rows, rows to predict without target |
 //! | `fit DEPTH SEED` | `fitted`: 100 trees, `DEPTH` 0 is full |
-//! | `predict REPEATS` | `predicted`: the test rows, so many times over in one call |
-//! | `r2` | R² of the last prediction |
+//! | `predict` | `predicted`: all rows but the training rows |
+//! | `r2` | R² of the last prediction over the test rows |
 
 use std::error::Error;
 use std::io::{BufRead, Write};
 
 use linfa::ParamGuard;
-use ndarray::{Array2, Axis, concatenate};
+use ndarray::{Array2, Axis};
 use tilecast_models::forest::{Forest, ForestParams};
 
 struct Data {
@@ -22,19 +22,19 @@ struct Data {
     truth: Vec<f64>,
 }
 
-/// Reads little-endian numbers: u64 training rows, u64 rows, u64 columns, then f64 values row by row.
+/// Reads little-endian numbers: u64 training rows, u64 training and test rows, u64 rows, u64 columns, then f64 values row by row.
 fn load(path: &str) -> Result<Data, Box<dyn Error>> {
     #[allow(clippy::disallowed_methods)] // an example reads its own input; the crate itself touches no file
     let bytes = std::fs::read(path)?;
     let words: Vec<[u8; 8]> = bytes.chunks_exact(8).map(|word| word.try_into().expect("chunks of eight")).collect();
     let size = |index: usize| usize::try_from(u64::from_le_bytes(words[index]));
-    let (train_rows, rows, columns) = (size(0)?, size(1)?, size(2)?);
-    let values = words[3..].iter().map(|word| f64::from_le_bytes(*word)).collect();
+    let (train_rows, known, rows, columns) = (size(0)?, size(1)?, size(2)?, size(3)?);
+    let values = words[4..].iter().map(|word| f64::from_le_bytes(*word)).collect();
     let all = Array2::from_shape_vec((rows, columns), values)?;
     let (features, target) = all.view().split_at(Axis(1), columns - 1);
     let (train, test) = features.split_at(Axis(0), train_rows);
     let target = target.column(0).to_vec();
-    let (targets, truth) = (target[..train_rows].to_vec(), target[train_rows..].to_vec());
+    let (targets, truth) = (target[..train_rows].to_vec(), target[train_rows..known].to_vec());
     Ok(Data { train: train.to_owned(), targets, test: test.to_owned(), truth })
 }
 
@@ -61,10 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 forest = Some(Forest::fit(&params, data.train.view(), &data.targets)?);
                 "fitted".to_owned()
             }
-            ["predict", repeats] => {
+            ["predict"] => {
                 let (data, forest) = (data.as_ref().ok_or("predict before load")?, forest.as_ref().ok_or("predict before fit")?);
-                let views = vec![data.test.view(); repeats.parse()?];
-                predicted = forest.predict(concatenate(Axis(0), &views)?.view())?;
+                predicted = forest.predict(data.test.view())?;
                 "predicted".to_owned()
             }
             ["r2"] => {

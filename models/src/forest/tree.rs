@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::codes::{Code, Table};
+use super::codes::Code;
 
 /// One node in eight bytes. A row goes to `child` where its code is at most `threshold`, else to `child + 1`. A leaf is its own
 /// child and has the largest threshold, so that a row that has arrived stays: walking needs no branch.
@@ -11,6 +11,14 @@ pub(crate) struct Node {
     pub(crate) feature: u16,
     pub(crate) threshold: u16,
     pub(crate) child: u32,
+}
+
+impl Node {
+    /// Where a row goes that has `code` for the node's feature.
+    #[inline]
+    fn next<C: Code>(self, code: C) -> u32 {
+        self.child + u32::from(code.index() > self.threshold as usize)
+    }
 }
 
 /// A fitted tree; the root is node 0.
@@ -39,18 +47,22 @@ impl Tree {
         self.nodes[number].child as usize == number
     }
 
-    /// Values of the leaves that [`ABREAST`] consecutive rows from `first` reach.
+    /// Values of the leaves that [`ABREAST`] rows reach. `WIDTH` is a power of two above every feature's number, so that masking
+    /// a feature changes nothing and spares the bounds check.
     #[inline]
-    pub(crate) fn walk<C: Code>(&self, table: &Table<C>, first: usize) -> [f32; ABREAST] {
-        let codes = &table.codes[first * table.stride..][..ABREAST * table.stride];
+    pub(crate) fn walk<C: Code, const WIDTH: usize>(&self, rows: &[[C; WIDTH]; ABREAST]) -> [f32; ABREAST] {
         let nodes = self.nodes.as_slice();
         let mut at = [0_u32; ABREAST];
         loop {
+            // Looking for the end at every fourth level only costs less than the three levels it may walk in vain.
+            for _ in 0..3 {
+                for (at, codes) in at.iter_mut().zip(rows) {
+                    *at = nodes[*at as usize].next(codes[nodes[*at as usize].feature as usize & (WIDTH - 1)]);
+                }
+            }
             let mut moved = 0;
-            for (lane, at) in at.iter_mut().enumerate() {
-                let node = nodes[*at as usize];
-                let code = codes[lane * table.stride + node.feature as usize].index();
-                let next = node.child + u32::from(code > node.threshold as usize);
+            for (at, codes) in at.iter_mut().zip(rows) {
+                let next = nodes[*at as usize].next(codes[nodes[*at as usize].feature as usize & (WIDTH - 1)]);
                 moved |= next ^ *at;
                 *at = next;
             }
@@ -66,7 +78,7 @@ impl Tree {
         let mut at = 0;
         loop {
             let node = self.nodes[at as usize];
-            let next = node.child + u32::from(codes[node.feature as usize].index() > node.threshold as usize);
+            let next = node.next(codes[node.feature as usize]);
             if next == at {
                 return self.values[at as usize];
             }
