@@ -73,8 +73,7 @@ impl Contest {
 /// A node as the split searches see it.
 pub(crate) struct View<'a> {
     pub(crate) items: &'a [Item],
-    /// Packed sum of all rows, and the same unpacked.
-    pub(crate) total: i64,
+    /// Sum of targets and number of draws over all rows.
     pub(crate) sum: f64,
     pub(crate) weight: f64,
 }
@@ -158,7 +157,7 @@ impl<'a, C: Code> Grower<'a, C> {
         let items = std::mem::take(&mut self.items);
         let live = std::mem::take(&mut self.live);
         let (sum, weight) = self.ground.targets.unpack(task.total);
-        let view = View { items: &items[task.start..task.end], total: task.total, sum, weight };
+        let view = View { items: &items[task.start..task.end], sum, weight };
         let features = &live[task.live_start..task.live_end];
         let allowed = self.ground.params.max_features.of(self.ground.layout.features());
         let (split, histogram) = if allowed < self.ground.layout.features() {
