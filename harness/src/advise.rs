@@ -95,13 +95,17 @@ pub fn advise(predictor: &Predictor, question: &Question, facts: &RunFacts, top:
 
 /// The family's default configuration as a point of its own, whether or not the space swept holds it.
 fn default_point(question: &Question, facts: &RunFacts) -> Result<Point, Fail> {
-    let problem = question.family.problem(question.dtype, &question.axes, question.seed).map_err(|misfit| Fail::new(misfit.to_string()))?;
+    let problem =
+        question.family.problem(question.dtype, &question.axes, question.seed).map_err(|misfit| Fail::new(misfit.to_string()))?;
     let config = question.family.default_config(&problem, &facts.device);
     let knobs = config.0.0.iter().map(|(name, value)| (name.clone(), vec![value.clone()])).collect();
     let mut sweep = question.sweep();
     sweep.entries[0].knobs = knobs;
     let plan = Plan::new(&sweep, &facts.device);
-    plan.points().map(|(_, point)| point.clone()).next().ok_or_else(|| Fail::new(format!("the default configuration `{config}` does not fit `{problem}`")))
+    plan.points()
+        .map(|(_, point)| point.clone())
+        .next()
+        .ok_or_else(|| Fail::new(format!("the default configuration `{config}` does not fit `{problem}`")))
 }
 
 /// A plan of the first `top` ranked points and the default.
@@ -120,7 +124,11 @@ fn remeasure_plan(advice: &Advice, top: usize) -> Plan {
 /// # Errors
 /// [`Fail`] where no worker starts or the store cannot be written.
 pub fn measure_best(
-    advice: &Advice, question: &Question, count: usize, store: &Store, (device, show): (&str, Show),
+    advice: &Advice,
+    question: &Question,
+    count: usize,
+    store: &Store,
+    (device, show): (&str, Show),
 ) -> Result<HashMap<String, Row>, Fail> {
     let sweep = question.sweep();
     let plan = remeasure_plan(advice, count);

@@ -33,6 +33,18 @@ pub enum Verb {
     Import(verbs::import::Args),
     /// Show what a store holds
     Runs(verbs::runs::Args),
+    /// Fit a predictor to a store
+    Fit(verbs::fit::Args),
+    /// Score predictors on held-out rows, shapes or configurations
+    Evaluate(verbs::evaluate::Args),
+    /// Predict the points of a sweep without measuring
+    Predict(verbs::predict::Args),
+    /// Recommend configurations for a problem, and measure the best of them
+    Recommend(verbs::recommend::Args),
+    /// Write a page about a store
+    Report(verbs::report::Args),
+    /// Sweep, fit, recommend and report in about a minute
+    Demo(verbs::demo::Args),
     /// Answer a sweep's requests (started by `sweep` itself)
     #[command(hide = true)]
     Worker(verbs::worker::Args),
@@ -51,6 +63,12 @@ impl Verb {
             Self::Sweep(args) => args.run(),
             Self::Import(args) => args.run(),
             Self::Runs(args) => args.run(),
+            Self::Fit(args) => args.run(),
+            Self::Evaluate(args) => args.run(),
+            Self::Predict(args) => args.run(),
+            Self::Recommend(args) => args.run(),
+            Self::Report(args) => args.run(),
+            Self::Demo(args) => args.run(),
             Self::Worker(args) => args.run(),
         }
     }

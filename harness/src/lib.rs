@@ -11,11 +11,13 @@
 //! | [`record`] | a measured point → a row |
 //! | [`fail`] | errors with subject, value, limit, hint |
 
+pub mod advise;
 pub mod campaign;
 pub mod cli;
 pub mod clock;
 pub mod device;
 pub mod fail;
+pub mod gather;
 pub mod measure;
 pub mod plan;
 pub mod progress;

@@ -67,6 +67,14 @@ pub struct Train(pub(crate) Dataset);
 #[derive(Clone, Debug)]
 pub struct Test(pub(crate) Dataset);
 
+impl Test {
+    /// The held-out rows, for looking at: importance on rows a model was not fitted on.
+    #[must_use]
+    pub fn frame(&self) -> &DataFrame {
+        &self.0.frame
+    }
+}
+
 impl Dataset {
     /// The usable rows of `frame`.
     ///
@@ -91,7 +99,8 @@ impl Dataset {
         let value = |&(row, value): &(usize, f64)| {
             if ids[row].is_empty() { value } else { median(groups[ids[row].as_str()].iter().map(|pair| pair.1).collect()) }
         };
-        let (values, origin): (Vec<f64>, Vec<usize>) = (order.iter().map(value).collect(), order.iter().map(|pair| pair.0).collect());
+        let (values, origin): (Vec<f64>, Vec<usize>) =
+            (order.iter().map(value).collect(), order.iter().map(|pair| pair.0).collect());
         let (duplicates, unusable) = (usable.len() - order.len(), frame.height() - usable.len());
         Ok(Self { frame: take(frame, &origin)?, target, values, origin, duplicates, unusable })
     }
@@ -135,7 +144,10 @@ fn usable(frame: &DataFrame, target: Target) -> Result<Vec<(usize, f64)>, ModelE
     }
     let values = reals(frame, target.column())?.into_iter().enumerate();
     let fits = |row: &usize| status[*row] == "ok" && (role[*row].is_empty() || role[*row] == "point");
-    Ok(values.filter_map(|(row, value)| Some((row, value.filter(|value| value.is_finite() && *value > 0.0)?))).filter(|(row, _)| fits(row)).collect())
+    Ok(values
+        .filter_map(|(row, value)| Some((row, value.filter(|value| value.is_finite() && *value > 0.0)?)))
+        .filter(|(row, _)| fits(row))
+        .collect())
 }
 
 fn no_target(frame: &DataFrame, target: Target) -> Result<ModelError, ModelError> {

@@ -12,9 +12,11 @@ use crate::{Exit, terminal};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Splits: rows (random; what similar points leak), shape (whole problems held out), config (whole configurations held out), device, family
+#[command(
+    after_help = "Splits: rows (random; what similar points leak), shape (whole problems held out), config (whole configurations held out), device, family
 
-Example: tilecast evaluate store --split shape --preset default --preset roofline")]
+Example: tilecast evaluate store --split shape --preset default --preset roofline"
+)]
 pub struct Args {
     /// Store
     store: PathBuf,
@@ -24,6 +26,9 @@ pub struct Args {
     /// How models are fitted; may be repeated. Where none is given: all
     #[arg(long)]
     preset: Vec<String>,
+    /// Folds; where not given one 80/20 hold-out for rows, five for groups
+    #[arg(long)]
+    folds: Option<usize>,
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
@@ -46,7 +51,14 @@ impl Args {
         let mut scores = Vec::new();
         let asked = !splits.is_empty();
         for split in if asked { splits } else { vec![Split::Rows, Split::Shape, Split::Config] } {
-            let options = EvaluateOptions { target, presets: presets.clone(), splits: vec![split], seed: self.target.seed, folds: None };
+            let options = EvaluateOptions {
+                target,
+                presets: presets.clone(),
+                splits: vec![split],
+                seed: self.target.seed,
+                trees: self.target.trees(),
+                folds: self.folds,
+            };
             match evaluate(&frame, &options) {
                 Ok(evaluation) => scores.extend(evaluation.scores),
                 Err(error) if asked => return Err(model_fail(&error)),
@@ -70,21 +82,38 @@ fn parse_split(name: &str) -> Result<Split, Fail> {
 #[must_use]
 pub fn table(scores: &[Score]) -> comfy_table::Table {
     let percent = |value: f64| format!("{:.1} %", value * 100.0);
-    let some = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), percent);
+    let plain = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}"));
     let rows = scores.iter().map(|s| {
         vec![
-            s.split.clone(),
-            s.preset.clone(),
+            s.split.to_string(),
+            s.preset.to_string(),
             s.n_train.to_string(),
             s.n_test.to_string(),
             percent(s.mape),
             percent(s.mdape),
-            format!("{:.3}", s.r2),
-            format!("{:.3}", s.r2_log),
-            s.tau.map_or_else(|| "–".to_owned(), |tau| format!("{tau:.3}")),
-            some(s.top1),
-            some(s.top5),
+            plain(s.r2),
+            plain(s.r2_log),
+            plain(s.tau),
+            percent(s.top1),
+            percent(s.top5),
+            s.coverage.map_or_else(|| "–".to_owned(), percent),
         ]
     });
-    terminal::table(&["split", "preset", "train", "test", "MAPE", "median APE", "R²", "R² log", "tau", "top-1 regret", "top-5 regret"], rows.collect())
+    terminal::table(
+        &[
+            "split",
+            "preset",
+            "train",
+            "test",
+            "MAPE",
+            "median APE",
+            "R²",
+            "R² log",
+            "tau",
+            "top-1 regret",
+            "top-5 regret",
+            "90 % coverage",
+        ],
+        rows.collect(),
+    )
 }

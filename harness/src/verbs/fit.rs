@@ -13,9 +13,11 @@ use crate::{Exit, terminal};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Presets: default (forest over an analytic prior), gpperf (that paper's recipe), and the baselines roofline, loglinear, nearest
+#[command(
+    after_help = "Presets: default (forest over an analytic prior), gpperf (that paper's recipe), and the baselines roofline, loglinear, nearest
 
-Example: tilecast fit store -o time.model")]
+Example: tilecast fit store -o time.model"
+)]
 pub struct Args {
     /// Store
     store: PathBuf,
@@ -37,7 +39,13 @@ impl Args {
     /// # Errors
     /// [`Fail`] where the store has no usable rows or the file cannot be written.
     pub fn run(self) -> Result<Exit, Fail> {
-        let options = FitOptions { target: self.target.target()?, preset: parse_preset(&self.preset)?, seed: self.target.seed };
+        let options = FitOptions {
+            target: self.target.target()?,
+            preset: parse_preset(&self.preset)?,
+            seed: self.target.seed,
+            trees: self.target.trees(),
+            calibrate: None,
+        };
         let frame = read_store(&self.store)?;
         let predictor = fit(&frame, &options).map_err(|error| model_fail(&error))?;
         let bytes = predictor.to_bytes();
@@ -47,13 +55,20 @@ impl Args {
             "preset": options.preset.name(),
             "target": options.target.name(),
             "rows": predictor.rows(),
-            "features": predictor.feature_names(),
+            "features": predictor.features(),
             "bytes": bytes.len(),
         });
         if self.output.json {
             terminal::json(&facts)?;
         } else {
-            terminal::say(format_args!("{}: {} on {} rows, {} features, {} B", self.out.display(), options.preset.name(), predictor.rows(), predictor.feature_names().len(), bytes.len()));
+            terminal::say(format_args!(
+                "{}: {} on {} rows, {} features, {} B",
+                self.out.display(),
+                options.preset.name(),
+                predictor.rows(),
+                predictor.features().len(),
+                bytes.len()
+            ));
             terminal::say("how well it does on what it has not seen: `tilecast evaluate`");
         }
         Ok(Exit::Done)

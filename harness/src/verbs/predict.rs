@@ -8,7 +8,7 @@ use crate::advise::{asked_frame, facts_here};
 use crate::fail::Fail;
 use crate::plan::Plan;
 use crate::verbs::asked::{Output, SpecArgs};
-use crate::verbs::modelled::{model_fail, read_model};
+use crate::verbs::modelled::{interval, model_fail, quantity, read_model};
 use crate::verbs::plan::refuse_empty;
 use crate::{Exit, terminal};
 
@@ -56,8 +56,9 @@ impl Args {
             return Ok(Exit::Done);
         }
         let shown = rows.iter().take(self.top).map(|(point, predicted)| {
-            let interval = format!("{}–{}", terminal::seconds(predicted.lo), terminal::seconds(predicted.hi));
-            vec![point.problem.to_string(), point.config.to_string(), terminal::seconds(predicted.value), interval]
+            let target = predictor.target();
+            let between = interval(target, (predicted.lo, predicted.hi));
+            vec![point.problem.to_string(), point.config.to_string(), quantity(target, predicted.value), between]
         });
         terminal::say(terminal::table(&["problem", "configuration", "predicted", "90 % interval"], shown.collect()));
         terminal::say(format_args!("{} of {} points; predicted, not measured", rows.len().min(self.top), rows.len()));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 use tilecast_kernels::CacheMode;
+use tilecast_models::Target;
 use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
 
@@ -14,12 +15,14 @@ use crate::plan::Point;
 use crate::progress::Show;
 use crate::spec::{Measure, find_family};
 use crate::verbs::asked::{Output, parse_problem};
-use crate::verbs::modelled::read_model;
+use crate::verbs::modelled::{interval, read_model};
 use crate::{Exit, device, terminal};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tilecast recommend time.model --family gemm_regblock --problem m=768,n=768,k=768 --measure 5 -o store")]
+#[command(
+    after_help = "Example: tilecast recommend time.model --family gemm_regblock --problem m=768,n=768,k=768 --measure 5 -o store"
+)]
 pub struct Args {
     /// Model file
     model: PathBuf,
@@ -58,6 +61,14 @@ impl Args {
     /// [`Fail`] where the model does not fit the family or the problem is not legal.
     pub fn run(self) -> Result<Exit, Fail> {
         let predictor = read_model(&self.model)?;
+        if predictor.target() != Target::Time {
+            let fail = Fail::new(format!(
+                "model `{}` predicts {}, and a recommendation ranks by time",
+                self.model.display(),
+                predictor.target()
+            ));
+            return Err(fail.hint("fit one with `--target time`"));
+        }
         let family = find_family(&self.family)?;
         let device = device::open(&self.device)?;
         let question = Question {
@@ -114,13 +125,18 @@ fn print(advice: &Advice, measured: Option<&Measured>) {
         .ranked
         .iter()
         .map(|(point, ranked)| {
-            let interval = format!("{}–{}", terminal::seconds(ranked.lo), terminal::seconds(ranked.hi));
+            let between = interval(Target::Time, (ranked.lo, ranked.hi));
             let config = if point.is_default { format!("{} (default)", point.config) } else { point.config.to_string() };
-            vec![config, terminal::seconds(ranked.predicted), interval, shown(time(point, measured))]
+            vec![config, terminal::seconds(ranked.predicted), between, shown(time(point, measured))]
         })
         .collect();
     if !advice.ranked.iter().any(|(point, _)| point.is_default) {
-        rows.push(vec![format!("{} (default)", advice.default.config), String::new(), String::new(), shown(time(&advice.default, measured))]);
+        rows.push(vec![
+            format!("{} (default)", advice.default.config),
+            String::new(),
+            String::new(),
+            shown(time(&advice.default, measured)),
+        ]);
     }
     terminal::say(terminal::table(&["configuration", "predicted", "90 % interval", "measured"], rows));
     match measured {
@@ -136,6 +152,7 @@ fn verdict(advice: &Advice, measured: Option<&Measured>) {
         terminal::say("none of the recommended configurations could be measured");
         return;
     };
-    let worth = time(&advice.default, measured).map_or(String::new(), |default| format!(", {:.2}× the speed of the default", default / best));
+    let worth = time(&advice.default, measured)
+        .map_or(String::new(), |default| format!(", {:.2}× the speed of the default", default / best));
     terminal::say(format_args!("use `{}`: {} measured{worth}", point.config, terminal::seconds(best)));
 }

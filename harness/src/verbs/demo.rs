@@ -1,0 +1,282 @@
+//! `tilecast demo`: the whole way, from a sweep to a page, in about a minute of measuring.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use tilecast_kernels::{CacheMode, Dtype, Value};
+use tilecast_models::{EvaluateOptions, FitOptions, Predictor, Preset, Score, Split, evaluate, fit};
+use tilecast_reports::input::{Candidate, Estimate, Recommendation};
+use tilecast_runs::row::Row;
+use tilecast_runs::schema::col;
+use tilecast_runs::store::Store;
+
+use crate::advise::{Advice, Question, advise, measure_best, predicted_facts};
+use crate::campaign::{Again, Campaign, CampaignEnd, create_store};
+use crate::fail::Fail;
+use crate::gather::{Material, journal_header, overhead, page, page_input};
+use crate::measure::{Ended, Session};
+use crate::plan::{Plan, Point};
+use crate::progress::{Progress, Show};
+use crate::spec::{self, Measure, Sweep};
+use crate::verbs::modelled::{model_fail, write_whole};
+use crate::verbs::plan::refuse_empty;
+use crate::verbs::runs::read_store;
+use crate::verbs::sweep::{start_session, watch_interrupts};
+use crate::{Exit, device, terminal};
+
+const SPEC: &str = include_str!("../../../sweeps/demo.toml");
+const QUICK_SPEC: &str = include_str!("../../../sweeps/demo-quick.toml");
+/// Family the demo recommends for.
+const FAMILY: &str = "gemm_regblock";
+/// Configurations measured beside the default.
+const TOP: usize = 5;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: tilecast demo -o tc-demo")]
+pub struct Args {
+    /// Folder for store, model and page
+    #[arg(short, long, default_value = "tc-demo")]
+    out: PathBuf,
+    /// A few seconds of measuring on tiny shapes, to see the way rather than the numbers
+    #[arg(long)]
+    quick: bool,
+    /// Device
+    #[arg(long, default_value = device::DEFAULT)]
+    device: String,
+}
+
+impl Args {
+    /// Sweeps, fits, evaluates, recommends, measures, reports.
+    ///
+    /// # Errors
+    /// [`Fail`] where a step cannot start; what earlier steps made stays.
+    pub fn run(self) -> Result<Exit, Fail> {
+        let (text, size) = if self.quick { (QUICK_SPEC, 56) } else { (SPEC, 384) };
+        let demo = Demo::prepare(&self, text, size)?;
+        let (end, facts_session) = demo.sweep()?;
+        if end.ended == Ended::Interrupted {
+            terminal::say("interrupted; the same command resumes where it stopped");
+            return Ok(Exit::Partial);
+        }
+        let frame = read_store(&demo.store_path())?;
+        let predictor = demo.fit(&frame)?;
+        demo.scores(&frame)?;
+        let recommendation = demo.recommend(&predictor, &frame, &facts_session)?;
+        demo.report(&end, recommendation)?;
+        Ok(if end.failed() == 0 { Exit::Done } else { Exit::Partial })
+    }
+}
+
+struct Demo {
+    out: PathBuf,
+    spec_path: PathBuf,
+    text: &'static str,
+    sweep: Sweep,
+    device: String,
+    size: u64,
+    store: Store,
+}
+
+impl Demo {
+    fn prepare(args: &Args, text: &'static str, size: u64) -> Result<Self, Fail> {
+        let opened = device::open(&args.device)?;
+        let sweep = spec::parse(text, "demo", &|family| family.knobs(opened.info()))?;
+        let spec_path = args.out.join("demo.toml");
+        write_whole(&spec_path, text.as_bytes())?;
+        let store = create_store(&args.out.join("store"))?;
+        Ok(Self { out: args.out.clone(), spec_path, text, sweep, device: opened.info().spec.clone(), size, store })
+    }
+
+    fn store_path(&self) -> PathBuf {
+        self.out.join("store")
+    }
+
+    fn shown(path: &Path) -> String {
+        path.display().to_string()
+    }
+
+    fn sweep(&self) -> Result<(CampaignEnd, Session), Fail> {
+        let mut session = start_session(&self.device, &self.sweep, None)?;
+        let plan = Plan::new(&self.sweep, &session.device);
+        refuse_empty(&plan)?;
+        let points = plan.points().count();
+        terminal::say(format_args!(
+            "1. sweep      {points} configurations of GEMM over {} problems on {}",
+            plan.groups.len(),
+            session.device.slug
+        ));
+        let interrupted = watch_interrupts()?;
+        let campaign = Campaign {
+            sweep: &self.sweep,
+            spec_text: self.text,
+            plan: &plan,
+            store: &self.store,
+            again: Again::Reuse,
+            interrupted,
+        };
+        let end = campaign.run(&mut session, &mut Progress::new(Show::Progress))?;
+        let ok = end.by_status.get("ok").copied().unwrap_or(0);
+        let refused = end.by_status.get("constraint").copied().unwrap_or(0);
+        let took = if end.wall_s > 0.0 {
+            format!(" in {}, overhead {:.1} %", terminal::seconds(end.wall_s), end.overhead() * 100.0)
+        } else {
+            " before".to_owned()
+        };
+        terminal::say(format_args!(
+            "              {ok} measured and verified{took}; {} failed; {refused} illegal ones kept with their reason",
+            end.failed()
+        ));
+        Ok((end, session))
+    }
+
+    fn fit(&self, frame: &polars::prelude::DataFrame) -> Result<Predictor, Fail> {
+        let predictor =
+            fit(frame, &FitOptions { seed: self.sweep.seed, ..FitOptions::default() }).map_err(|error| model_fail(&error))?;
+        let path = self.out.join("time.model");
+        write_whole(&path, &predictor.to_bytes())?;
+        terminal::say(format_args!(
+            "2. fit        a forest on {} rows and {} features",
+            predictor.rows(),
+            predictor.features().len()
+        ));
+        Ok(predictor)
+    }
+
+    fn scores(&self, frame: &polars::prelude::DataFrame) -> Result<(), Fail> {
+        let options = EvaluateOptions {
+            presets: vec![Preset::Default, Preset::Gpperf, Preset::Roofline],
+            splits: vec![Split::Shape],
+            seed: self.sweep.seed,
+            ..EvaluateOptions::default()
+        };
+        let evaluation = evaluate(frame, &options).map_err(|error| model_fail(&error))?;
+        for (index, score) in evaluation.scores.iter().enumerate() {
+            let head =
+                if index == 0 { "3. evaluate   on shapes held out whole:" } else { "                                       " };
+            terminal::say(format_args!("{head} {}", words(score)));
+        }
+        Ok(())
+    }
+
+    fn recommend(
+        &self,
+        predictor: &Predictor,
+        frame: &polars::prelude::DataFrame,
+        session: &Session,
+    ) -> Result<Recommendation, Fail> {
+        let family = spec::find_family(FAMILY)?;
+        let axes = ["m", "n", "k"].map(|axis| (axis.to_owned(), Value::Int(self.size))).to_vec();
+        let question = Question {
+            family,
+            dtype: Dtype::F32,
+            axes,
+            knobs: vec![("threads".to_owned(), vec![Value::Int(1)])],
+            cache: CacheMode::Hot,
+            seed: self.sweep.seed,
+            measure: Measure { max_noise: 0.005, ..Measure::default() },
+        };
+        let roofs = crate::gather::roofs_of(frame);
+        let facts = predicted_facts(session.device.clone(), session.energy.clone(), roofs, ("demo", self.sweep.seed));
+        let advice = advise(predictor, &question, &facts, TOP)?;
+        terminal::say(format_args!(
+            "4. recommend  for m = n = k = {}, which was never measured: {} configurations ranked",
+            self.size, advice.candidates
+        ));
+        let measured = measure_best(&advice, &question, TOP, &self.store, (&self.device, Show::Nothing))?;
+        let recommendation = recommendation(&advice, &measured);
+        story(&recommendation);
+        Ok(recommendation)
+    }
+
+    fn report(&self, end: &CampaignEnd, recommendation: Recommendation) -> Result<(), Fail> {
+        let frame = read_store(&self.store_path())?;
+        let (spec, store, out) = (Self::shown(&self.spec_path), Self::shown(&self.store_path()), Self::shown(&self.out));
+        let material = Material {
+            title: "tilecast demo".to_owned(),
+            frame: &frame,
+            recommendations: vec![recommendation],
+            overhead: overhead(end),
+            header: journal_header(&self.store_path(), &end.run_id),
+            commands: vec![
+                format!("tilecast demo -o {out}"),
+                format!("tilecast sweep {spec} -o {store} --again"),
+                format!("tilecast report {store}"),
+            ],
+            point_command: Some(format!("tilecast sweep {spec} -o {store} --again")),
+            seed: self.sweep.seed,
+        };
+        let (input, _) = page_input(material)?;
+        let path = self.out.join("report.html");
+        write_whole(&path, page(&input)?.as_bytes())?;
+        terminal::say(format_args!(
+            "6. report     {}   store {store}   model {}",
+            path.display(),
+            self.out.join("time.model").display()
+        ));
+        Ok(())
+    }
+}
+
+fn words(score: &Score) -> String {
+    let percent = |value: f64| format!("{:.1} %", value * 100.0);
+    format!(
+        "{:8} median error {}, MAPE {}, regret of its first choice {}",
+        score.preset.name(),
+        percent(score.mdape),
+        percent(score.mape),
+        percent(score.top1)
+    )
+}
+
+fn estimate(row: &Row) -> Option<Estimate> {
+    let interval = row.real(col::time_lo_s).zip(row.real(col::time_hi_s));
+    Some(Estimate { seconds: row.real(col::time_s)?, interval })
+}
+
+fn recommendation(advice: &Advice, measured: &HashMap<String, Row>) -> Recommendation {
+    let measured = |point: &Point| measured.get(&point.experiment_id).and_then(estimate);
+    let candidate =
+        |point: &Point, predicted| Candidate { config: point.config.to_string(), predicted, measured: measured(point) };
+    let top: Vec<Candidate> = advice
+        .ranked
+        .iter()
+        .map(|(point, ranked)| candidate(point, Some(Estimate { seconds: ranked.predicted, interval: ranked.lo.zip(ranked.hi) })))
+        .collect();
+    let seconds = |candidate: &&Candidate| candidate.measured.map_or(f64::INFINITY, |measured| measured.seconds);
+    let recommended = top.iter().min_by(|a, b| seconds(a).total_cmp(&seconds(b))).cloned().unwrap_or_default();
+    Recommendation {
+        family: advice.default.problem.family.clone(),
+        problem: advice.default.problem.to_string(),
+        held_out: true,
+        default: Some(candidate(&advice.default, None)),
+        recommended,
+        top,
+        exhaustive: None,
+    }
+}
+
+/// What the recommendation is worth, in the words the numbers carry.
+fn story(recommendation: &Recommendation) {
+    let (Some(best), Some(default)) =
+        (recommendation.recommended.measured, recommendation.default.as_ref().and_then(|d| d.measured))
+    else {
+        terminal::say("5. re-measure no recommended configuration could be measured");
+        return;
+    };
+    terminal::say(format_args!(
+        "5. re-measure the best of {TOP} takes {} where the default takes {}: {:.2}× its speed",
+        terminal::seconds(best.seconds),
+        terminal::seconds(default.seconds),
+        default.seconds / best.seconds,
+    ));
+    terminal::say(format_args!("              {}", recommendation.recommended.config));
+    if let Some(predicted) = recommendation.recommended.predicted {
+        let off = predicted.seconds / best.seconds - 1.0;
+        terminal::say(format_args!(
+            "              predicted {} before anything of that shape ran ({:+.1} %)",
+            terminal::seconds(predicted.seconds),
+            off * 100.0
+        ));
+    }
+}

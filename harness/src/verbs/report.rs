@@ -1,0 +1,56 @@
+//! `tilecast report`: one self-contained page about a store.
+
+use std::path::PathBuf;
+
+use tilecast_runs::store::summarise;
+
+use crate::fail::Fail;
+use crate::gather::{Material, journal_header, page, page_input};
+use crate::verbs::modelled::write_whole;
+use crate::verbs::runs::read_store;
+use crate::{Exit, terminal};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: tilecast report store -o report.html")]
+pub struct Args {
+    /// Store
+    store: PathBuf,
+    /// Page to write
+    #[arg(short, long, default_value = "report.html")]
+    out: PathBuf,
+    /// Title; the spec's name where not given
+    #[arg(long)]
+    title: Option<String>,
+    /// Seed of the models scored on the page
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Args {
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// [`Fail`] where the store has no rows, mixes simulated with measured ones, or the page cannot be written.
+    pub fn run(self) -> Result<Exit, Fail> {
+        let frame = read_store(&self.store)?;
+        let runs = summarise(&frame).map_err(|error| Fail::new(error.to_string()))?;
+        let header = runs.iter().rev().find_map(|run| journal_header(&self.store, &run.run_id));
+        let name = header.as_ref().map_or_else(|| self.store.display().to_string(), |header| header.spec_name.clone());
+        let material = Material {
+            title: self.title.unwrap_or(name),
+            frame: &frame,
+            recommendations: Vec::new(),
+            overhead: Vec::new(),
+            header,
+            commands: vec![format!("tilecast report {} -o {}", self.store.display(), self.out.display())],
+            point_command: None,
+            seed: self.seed,
+        };
+        let (input, notes) = page_input(material)?;
+        notes.iter().for_each(|text| terminal::note(format_args!("note: {text}")));
+        write_whole(&self.out, page(&input)?.as_bytes())?;
+        terminal::say(format_args!("{}: {} rows, {} runs", self.out.display(), frame.height(), runs.len()));
+        Ok(Exit::Done)
+    }
+}
