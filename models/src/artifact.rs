@@ -83,7 +83,11 @@ impl Predictor {
         if !bytes.starts_with(MAGIC) {
             let cut = MAGIC.starts_with(bytes) && !bytes.is_empty();
             let least = MAGIC.len() + 12 + CHECKSUM;
-            return Err(if cut { ArtifactError::Truncated { found: bytes.len(), expected: least } } else { ArtifactError::Foreign });
+            return Err(if cut {
+                ArtifactError::Truncated { found: bytes.len(), expected: least }
+            } else {
+                ArtifactError::Foreign
+            });
         }
         let mut reader = Reader { bytes, at: MAGIC.len() };
         let found = u32::from_le_bytes(reader.take()?);

@@ -91,7 +91,8 @@ impl Dataset {
         let value = |&(row, value): &(usize, f64)| {
             if ids[row].is_empty() { value } else { median(groups[ids[row].as_str()].iter().map(|pair| pair.1).collect()) }
         };
-        let (values, origin): (Vec<f64>, Vec<usize>) = (order.iter().map(value).collect(), order.iter().map(|pair| pair.0).collect());
+        let (values, origin): (Vec<f64>, Vec<usize>) =
+            (order.iter().map(value).collect(), order.iter().map(|pair| pair.0).collect());
         let (duplicates, unusable) = (usable.len() - order.len(), frame.height() - usable.len());
         Ok(Self { frame: take(frame, &origin)?, target, values, origin, duplicates, unusable })
     }
@@ -135,7 +136,10 @@ fn usable(frame: &DataFrame, target: Target) -> Result<Vec<(usize, f64)>, ModelE
     }
     let values = reals(frame, target.column())?.into_iter().enumerate();
     let fits = |row: &usize| status[*row] == "ok" && (role[*row].is_empty() || role[*row] == "point");
-    Ok(values.filter_map(|(row, value)| Some((row, value.filter(|value| value.is_finite() && *value > 0.0)?))).filter(|(row, _)| fits(row)).collect())
+    Ok(values
+        .filter_map(|(row, value)| Some((row, value.filter(|value| value.is_finite() && *value > 0.0)?)))
+        .filter(|(row, _)| fits(row))
+        .collect())
 }
 
 fn no_target(frame: &DataFrame, target: Target) -> Result<ModelError, ModelError> {

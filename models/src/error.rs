@@ -89,7 +89,9 @@ impl ModelError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::MissingColumns { .. } => Some("predict for rows with the same problem axes, knobs and roofs as the model was fitted on"),
+            Self::MissingColumns { .. } => {
+                Some("predict for rows with the same problem axes, knobs and roofs as the model was fitted on")
+            }
             Self::NoTarget { .. } => Some("choose another target, or measure where the quantity can be read"),
             Self::MixedSources { .. } => Some("keep simulated sweeps in a store of their own"),
             Self::OneGroup { .. } => Some("choose split `rows`, or measure more problems, configurations or devices"),

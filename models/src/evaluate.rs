@@ -125,7 +125,12 @@ pub fn evaluate(frame: &DataFrame, options: &EvaluateOptions) -> Result<Evaluati
 }
 
 /// Mean number of training rows, number of folds, and the test rows of all folds.
-fn test(data: &Dataset, options: &EvaluateOptions, split: Split, preset: Preset) -> Result<(usize, usize, Vec<Parity>), ModelError> {
+fn test(
+    data: &Dataset,
+    options: &EvaluateOptions,
+    split: Split,
+    preset: Preset,
+) -> Result<(usize, usize, Vec<Parity>), ModelError> {
     let folds = split.folds(data, options.folds, options.seed)?;
     let (mut trained, mut rows) = (0, Vec::new());
     for (number, fold) in folds.iter().enumerate() {
@@ -143,7 +148,14 @@ fn test(data: &Dataset, options: &EvaluateOptions, split: Split, preset: Preset)
     Ok(((trained + folds.len() / 2) / folds.len(), folds.len(), rows))
 }
 
-fn score(target: Target, split: Split, preset: Preset, (n_train, folds): (usize, usize), rows: &[Parity], problems: &[String]) -> Score {
+fn score(
+    target: Target,
+    split: Split,
+    preset: Preset,
+    (n_train, folds): (usize, usize),
+    rows: &[Parity],
+    problems: &[String],
+) -> Score {
     let actual: Vec<f64> = rows.iter().map(|row| row.actual).collect();
     let predicted: Vec<f64> = rows.iter().map(|row| row.predicted).collect();
     let groups: Vec<String> = rows.iter().map(|row| problems[row.row].clone()).collect();

@@ -37,13 +37,23 @@ pub(crate) enum Feature {
     Raw(String),
     Log2(String),
     /// Position of the text among the levels met when fitting; an unknown text counts as the most common one.
-    Level { column: String, levels: Vec<String>, common: usize },
+    Level {
+        column: String,
+        levels: Vec<String>,
+        common: usize,
+    },
     Product(Vec<String>),
     Ratio(String, String),
     /// ⌈size / tile⌉.
-    Tiles { size: String, tile: String },
+    Tiles {
+        size: String,
+        tile: String,
+    },
     /// Share of the last tile's row that is useful, averaged: size / (⌈size / tile⌉ · tile).
-    TileShare { size: String, tile: String },
+    TileShare {
+        size: String,
+        tile: String,
+    },
     /// Product of the numbers of tiles.
     TileCount(Vec<(String, String)>),
     /// log2 of the prior in seconds.
@@ -60,7 +70,9 @@ impl Feature {
             Self::Ratio(a, b) => format!("{a}/{b}"),
             Self::Tiles { size, tile } => format!("tiles({size}, {tile})"),
             Self::TileShare { size, tile } => format!("tile_share({size}, {tile})"),
-            Self::TileCount(pairs) => format!("tiles({})", pairs.iter().map(|(_, tile)| tile.as_str()).collect::<Vec<_>>().join(", ")),
+            Self::TileCount(pairs) => {
+                format!("tiles({})", pairs.iter().map(|(_, tile)| tile.as_str()).collect::<Vec<_>>().join(", "))
+            }
             Self::Prior => "log2(prior_s)".to_owned(),
         }
     }
@@ -69,7 +81,9 @@ impl Feature {
         match self {
             Self::Raw(column) | Self::Log2(column) | Self::Level { column, .. } => vec![column.clone()],
             Self::Product(columns) => columns.clone(),
-            Self::Ratio(a, b) | Self::Tiles { size: a, tile: b } | Self::TileShare { size: a, tile: b } => vec![a.clone(), b.clone()],
+            Self::Ratio(a, b) | Self::Tiles { size: a, tile: b } | Self::TileShare { size: a, tile: b } => {
+                vec![a.clone(), b.clone()]
+            }
             Self::TileCount(pairs) => pairs.iter().flat_map(|(size, tile)| [size.clone(), tile.clone()]).collect(),
             Self::Prior => Vec::new(),
         }
@@ -80,7 +94,7 @@ impl Feature {
         let tiles = |size: &String, tile: &String| (number(size) / number(tile)).ceil();
         let value = match self {
             Self::Raw(column) => number(column),
-            Self::Log2(column) => number(column).max(f64::MIN_POSITIVE).log2(),
+            Self::Log2(column) => number(column).log2(), // of zero: not finite, so "absent"
             Self::Level { column, levels, common } => return level(table.text(column, row), levels, *common),
             Self::Product(columns) => columns.iter().map(number).product(),
             Self::Ratio(a, b) => number(a) / number(b),
@@ -137,7 +151,8 @@ impl Recipe {
 /// Every feature the columns of `frame` can make.
 fn candidates(frame: &DataFrame, wealth: Wealth) -> Result<Vec<Feature>, ModelError> {
     let (axes, knobs, traffic) = (open_columns(frame, PROBLEM), open_columns(frame, KNOB), open_columns(frame, TRAFFIC));
-    let fixed = [col::dtype, col::device, col::family, col::cache_mode, col::useful_flop, col::executed_flop, col::compulsory_bytes];
+    let fixed =
+        [col::dtype, col::device, col::family, col::cache_mode, col::useful_flop, col::executed_flop, col::compulsory_bytes];
     let fixed: Vec<String> = fixed.into_iter().filter(|name| frame.column(name).is_ok()).map(str::to_owned).collect();
     let names: Vec<String> = [axes.clone(), knobs.clone(), traffic.clone(), fixed.clone()].concat();
     let table = Table::read(frame, &names)?;

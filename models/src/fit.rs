@@ -203,8 +203,8 @@ impl Predictor {
         let seconds = self.prior.seconds(frame)?;
         let unfit = |reason| ModelError::Unfit { preset: self.preset.name(), reason };
         let logs = match &self.model {
-            Model::LinearForest(forest) => return Ok(forest.predict(x.view())?),
-            Model::LogForest(forest) => forest.predict(x.view())?,
+            Model::LinearForest(forest) => return Ok(forest.try_predict(x.view())?),
+            Model::LogForest(forest) => forest.try_predict(x.view())?,
             Model::Constant(log) => vec![*log; frame.height()],
             Model::Loglinear(linear) => linear.predict(x.view()),
             Model::Nearest(nearest) => nearest.predict(x.view()).map_err(unfit)?,

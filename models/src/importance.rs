@@ -30,7 +30,8 @@ pub struct ColumnImportance {
 pub fn importance(predictor: &Predictor, frame: &DataFrame, seed: u64) -> Result<Vec<ColumnImportance>, ModelError> {
     let data = Dataset::new(frame, predictor.target())?;
     let base = mape(&data.values, &predictor.values(&data.frame)?);
-    let fixed = [col::dtype, col::device, col::family].into_iter().filter(|name| data.frame.column(name).is_ok()).map(str::to_owned);
+    let fixed =
+        [col::dtype, col::device, col::family].into_iter().filter(|name| data.frame.column(name).is_ok()).map(str::to_owned);
     let columns = [open_columns(&data.frame, PROBLEM), open_columns(&data.frame, KNOB), fixed.collect()].concat();
     let mut all = Vec::new();
     for (stream, column) in columns.into_iter().enumerate() {

@@ -31,7 +31,8 @@ pub(crate) enum Prior {
 impl Prior {
     /// The richest prior that every row of `frame` supports.
     pub(crate) fn of(frame: &DataFrame) -> Result<Self, ModelError> {
-        let full = |name: &str| frame.column(name).is_ok_and(|column| column.null_count() == 0 && column.dtype().is_primitive_numeric());
+        let full =
+            |name: &str| frame.column(name).is_ok_and(|column| column.null_count() == 0 && column.dtype().is_primitive_numeric());
         let Some(work) = [col::executed_flop, col::useful_flop].into_iter().find(|name| full(name)).map(str::to_owned) else {
             return Ok(Self::None);
         };
@@ -42,7 +43,11 @@ impl Prior {
         let level = |roof: String| {
             let level = roof.trim_start_matches(ROOF).trim_end_matches("_bytes_per_s");
             let traffic = format!("{TRAFFIC}{level}_bytes");
-            let bytes = if full(&traffic) { Some(traffic) } else { (level == "dram" && full(col::compulsory_bytes)).then(|| col::compulsory_bytes.to_owned()) };
+            let bytes = if full(&traffic) {
+                Some(traffic)
+            } else {
+                (level == "dram" && full(col::compulsory_bytes)).then(|| col::compulsory_bytes.to_owned())
+            };
             bytes.map(|bytes| (roof, bytes))
         };
         Ok(Self::Roofline { work, levels: roofs.filter_map(level).collect() })
@@ -63,7 +68,8 @@ impl Prior {
     /// t₀ of every row in seconds: positive and finite, 1 s where a row lacks what its fellows have.
     pub(crate) fn seconds(&self, frame: &DataFrame) -> Result<Vec<f64>, ModelError> {
         let table = Table::read(frame, &self.columns())?;
-        let optional: Vec<String> = [col::launches, col::device_kind].into_iter().filter(|n| frame.column(n).is_ok()).map(str::to_owned).collect();
+        let optional: Vec<String> =
+            [col::launches, col::device_kind].into_iter().filter(|n| frame.column(n).is_ok()).map(str::to_owned).collect();
         let extra = Table::read(frame, &optional)?;
         Ok((0..frame.height()).map(|row| self.of_row(&table, &extra, row)).collect())
     }

@@ -25,7 +25,7 @@ impl Node {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
-    /// Mean target of every node on the scale −1 … 1; read at leaves only.
+    /// Mean target of every leaf on the scale −1 … 1, 0 for other nodes.
     pub(crate) values: Vec<f32>,
 }
 
