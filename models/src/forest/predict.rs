@@ -9,7 +9,7 @@ use super::tree::ABREAST;
 use super::{Forest, ForestError, check_finite};
 
 /// Fewest and most rows per unit of parallel work. Each unit reads the whole forest (20 MB at full depth), so many rows must
-/// share a pass: 2,048 rows took 1.5 times the CPU time of 16,384.
+/// share a pass: 2,048 rows took about 1.5 times as long as 16,384.
 const CHUNK: (usize, usize) = (512, 16_384);
 
 impl Forest {
