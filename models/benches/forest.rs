@@ -22,7 +22,7 @@ fn forest(bench: &mut Criterion) {
         let params = params.trees(20).check().expect("parameters are in range");
         bench.bench_function(&format!("fit/{name}"), |b| b.iter(|| Forest::fit(&params, black_box(x.view()), &y)));
         let forest = Forest::fit(&params, x.view(), &y).expect("data are finite");
-        bench.bench_function(&format!("predict/{name}"), |b| b.iter(|| forest.predict(black_box(x.view()))));
+        bench.bench_function(&format!("predict/{name}"), |b| b.iter(|| forest.try_predict(black_box(x.view()))));
     }
 }
 

@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             ["predict"] => {
                 let (data, forest) = (data.as_ref().ok_or("predict before load")?, forest.as_ref().ok_or("predict before fit")?);
-                predicted = forest.predict(data.test.view())?;
+                predicted = forest.try_predict(data.test.view())?;
                 "predicted".to_owned()
             }
             ["r2"] => {

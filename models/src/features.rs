@@ -13,7 +13,7 @@ use tilecast_runs::schema::{KNOB, PROBLEM, TRAFFIC, col};
 
 use crate::ModelError;
 use crate::prior::Prior;
-use crate::table::Table;
+use crate::table::{Table, texts_or_empty};
 
 /// Stands for null.
 const ABSENT: f64 = -1.0;
@@ -94,7 +94,7 @@ impl Feature {
         let tiles = |size: &String, tile: &String| (number(size) / number(tile)).ceil();
         let value = match self {
             Self::Raw(column) => number(column),
-            Self::Log2(column) => number(column).max(f64::MIN_POSITIVE).log2(),
+            Self::Log2(column) => number(column).log2(), // of zero: not finite, so "absent"
             Self::Level { column, levels, common } => return level(table.text(column, row), levels, *common),
             Self::Product(columns) => columns.iter().map(number).product(),
             Self::Ratio(a, b) => number(a) / number(b),
@@ -116,15 +116,17 @@ fn level(text: Option<&str>, levels: &[String], common: usize) -> f64 {
 }
 
 /// The features of a model, constant and repeated ones dropped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recipe {
     pub(crate) features: Vec<Feature>,
+    /// Families in whose rows an axis or knob had a value: rows of other families may come without the column.
+    carriers: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Recipe {
     /// Chooses the features that vary over `frame`, and returns their values there.
     pub(crate) fn choose(frame: &DataFrame, wealth: Wealth, prior: &Prior) -> Result<(Self, Array2<f64>), ModelError> {
-        let all = Self { features: candidates(frame, wealth)? };
+        let all = Self { features: candidates(frame, wealth)?, carriers: carriers(frame)? };
         let matrix = all.matrix(frame, prior)?;
         let mut seen = BTreeSet::new();
         let keep: Vec<usize> = (0..matrix.ncols())
@@ -134,18 +136,35 @@ impl Recipe {
             })
             .collect();
         let features = keep.iter().map(|&column| all.features[column].clone()).collect();
-        Ok((Self { features }, matrix.select(ndarray::Axis(1), &keep)))
+        Ok((Self { features, ..all }, matrix.select(ndarray::Axis(1), &keep)))
     }
 
     /// Values of the features over `frame`, one row per row.
     pub(crate) fn matrix(&self, frame: &DataFrame, prior: &Prior) -> Result<Array2<f64>, ModelError> {
-        let columns: BTreeSet<String> = self.features.iter().flat_map(Feature::columns).collect();
+        let families: BTreeSet<String> = texts_or_empty(frame, col::family)?.into_iter().collect();
+        let foreign = |name: &String| {
+            frame.column(name).is_err() && self.carriers.get(name).is_some_and(|carriers| carriers.is_disjoint(&families))
+        };
+        let columns: BTreeSet<String> = self.features.iter().flat_map(Feature::columns).filter(|name| !foreign(name)).collect();
         let table = Table::read(frame, &columns.into_iter().collect::<Vec<_>>())?;
         let prior_s = prior.seconds(frame)?;
         Ok(Array2::from_shape_fn((table.rows(), self.features.len()), |(row, feature)| {
             self.features[feature].value(&table, &prior_s, row)
         }))
     }
+}
+
+/// Which families have a value in each axis and knob.
+fn carriers(frame: &DataFrame) -> Result<BTreeMap<String, BTreeSet<String>>, ModelError> {
+    let families = texts_or_empty(frame, col::family)?;
+    let mut carriers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for name in [open_columns(frame, PROBLEM), open_columns(frame, KNOB)].concat() {
+        let present = frame.column(&name)?.is_not_null();
+        let of_rows = families.iter().zip(present.iter()).filter(|(_, present)| *present == Some(true));
+        let of_rows = of_rows.map(|(family, _)| family.clone()).collect();
+        carriers.insert(name, of_rows);
+    }
+    Ok(carriers)
 }
 
 /// Every feature the columns of `frame` can make.

@@ -106,7 +106,7 @@ pub fn fit_train(Train(data): &Train, options: &FitOptions) -> Result<Predictor,
 fn fit_only(data: &Dataset, options: &FitOptions) -> Result<Predictor, ModelError> {
     let prior = prior(data, options.preset)?;
     let (recipe, x) = match options.preset {
-        Preset::Roofline => (Recipe { features: Vec::new() }, Array2::zeros((data.rows(), 0))),
+        Preset::Roofline => (Recipe::default(), Array2::zeros((data.rows(), 0))),
         Preset::Default => Recipe::choose(&data.frame, Wealth::Engineered, &prior)?,
         Preset::Gpperf => Recipe::choose(&data.frame, Wealth::Raw, &prior)?,
         Preset::Loglinear | Preset::Nearest => Recipe::choose(&data.frame, Wealth::Logs, &prior)?,
@@ -203,8 +203,8 @@ impl Predictor {
         let seconds = self.prior.seconds(frame)?;
         let unfit = |reason| ModelError::Unfit { preset: self.preset.name(), reason };
         let logs = match &self.model {
-            Model::LinearForest(forest) => return Ok(forest.predict(x.view())?),
-            Model::LogForest(forest) => forest.predict(x.view())?,
+            Model::LinearForest(forest) => return Ok(forest.try_predict(x.view())?),
+            Model::LogForest(forest) => forest.try_predict(x.view())?,
             Model::Constant(log) => vec![*log; frame.height()],
             Model::Loglinear(linear) => linear.predict(x.view()),
             Model::Nearest(nearest) => nearest.predict(x.view()).map_err(unfit)?,

@@ -7,7 +7,7 @@
 //! | [`split`] | what is held out |
 //! | `prior`, `features` | the analytic prior and the features made from axes and knobs |
 //! | [`preset`], `baseline` | the models by name |
-//! | [`fit`], [`evaluate`], [`recommend`], [`importance`] | fitting, scoring, ranking, explaining |
+//! | [`mod@fit`], [`mod@evaluate`], [`recommend`], [`mod@importance`] | fitting, scoring, ranking, explaining |
 //! | [`score`] | error measures and regret |
 //! | [`artifact`] | a model as bytes |
 

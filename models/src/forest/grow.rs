@@ -217,6 +217,7 @@ impl<'a, C: Code> Grower<'a, C> {
         let threshold = self.threshold(split);
         let left = self.tree.push_leaf(self.ground.targets.mean(split.left));
         self.tree.push_leaf(self.ground.targets.mean(task.total - split.left));
+        self.tree.values[task.node as usize] = 0.0;
         self.tree.nodes[task.node as usize] = Node { feature: split.feature, threshold: threshold as u16, child: left };
         (left, threshold)
     }

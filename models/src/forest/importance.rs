@@ -21,7 +21,7 @@ impl Forest {
     /// `repeats` shuffles are averaged.
     ///
     /// # Errors
-    /// As [`Forest::predict`], and where lengths differ or there is no row.
+    /// As [`Forest::try_predict`], and where lengths differ or there is no row.
     pub fn permutation_importance(
         &self,
         x: ArrayView2<'_, f64>,
@@ -30,10 +30,10 @@ impl Forest {
         repeats: usize,
     ) -> Result<Vec<Importance>, ForestError> {
         check(x, y)?;
-        let base = mean_squared(&self.predict(x)?, y);
+        let base = mean_squared(&self.try_predict(x)?, y);
         let shuffled = |feature: usize, repeat: usize| -> Result<f64, ForestError> {
             let moved = shuffle_column(x, feature, &mut Rng::new(seed, (feature * repeats + repeat) as u64));
-            Ok(mean_squared(&self.predict(moved.view())?, y))
+            Ok(mean_squared(&self.try_predict(moved.view())?, y))
         };
         (0..self.features())
             .into_par_iter()

@@ -9,7 +9,7 @@ use super::tree::ABREAST;
 use super::{Forest, ForestError, check_finite};
 
 /// Fewest and most rows per unit of parallel work. Each unit reads the whole forest (20 MB at full depth), so many rows must
-/// share a pass: 2,048 rows took 1.5 times the CPU time of 16,384.
+/// share a pass: 2,048 rows took about 1.5 times as long as 16,384.
 const CHUNK: (usize, usize) = (512, 16_384);
 
 impl Forest {
@@ -17,7 +17,7 @@ impl Forest {
     ///
     /// # Errors
     /// Where `x` has another number of features than the training rows, or a value is NaN or infinite.
-    pub fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>, ForestError> {
+    pub fn try_predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>, ForestError> {
         Ok(self.sums(x)?.into_iter().map(|sum| self.restore(sum)).collect())
     }
 
@@ -80,12 +80,12 @@ impl Forest {
 }
 
 impl PredictInplace<Array2<f64>, Array1<f64>> for Forest {
-    /// Predicts in place. linfa's trait has no way to refuse: use [`Forest::predict`] for rows that were not checked.
+    /// Predicts in place. linfa's trait has no way to refuse: use [`Forest::try_predict`] for rows that were not checked.
     ///
     /// # Panics
-    /// Where [`Forest::predict`] would return an error, or `y` has another length than `x` has rows.
+    /// Where [`Forest::try_predict`] would return an error, or `y` has another length than `x` has rows.
     fn predict_inplace<'a>(&'a self, x: &'a Array2<f64>, y: &mut Array1<f64>) {
-        let predicted = self.predict(x.view()).unwrap_or_else(|error| panic!("{error}"));
+        let predicted = self.try_predict(x.view()).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(predicted.len(), y.len(), "one target per row");
         y.assign(&Array1::from(predicted));
     }

@@ -135,7 +135,11 @@ impl<C: Code> Grower<'_, C> {
             pairs.clear();
             pairs.extend(self.scratch.codes.iter().copied().zip(packed));
             pairs.sort_unstable();
-            pairs.dedup_by(|next, kept| next.0 == kept.0 && (kept.1 += next.1) == ());
+            pairs.dedup_by(|next, kept| {
+                let same = next.0 == kept.0;
+                kept.1 += if same { next.1 } else { 0 };
+                same
+            });
             self.scan(view, feature, pairs.iter().copied(), contest);
             self.scratch.pairs = pairs;
         }

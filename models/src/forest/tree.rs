@@ -25,7 +25,7 @@ impl Node {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
-    /// Mean target of every node on the scale −1 … 1; read at leaves only.
+    /// Mean target of every leaf on the scale −1 … 1, 0 for other nodes.
     pub(crate) values: Vec<f32>,
 }
 
@@ -54,15 +54,10 @@ impl Tree {
         let nodes = self.nodes.as_slice();
         let mut at = [0_u32; ABREAST];
         loop {
-            // Looking for the end at every fourth level only costs less than the three levels it may walk in vain.
-            for _ in 0..3 {
-                for (at, codes) in at.iter_mut().zip(rows) {
-                    *at = nodes[*at as usize].next(codes[nodes[*at as usize].feature as usize & (WIDTH - 1)]);
-                }
-            }
             let mut moved = 0;
             for (at, codes) in at.iter_mut().zip(rows) {
-                let next = nodes[*at as usize].next(codes[nodes[*at as usize].feature as usize & (WIDTH - 1)]);
+                let node = nodes[*at as usize];
+                let next = node.next(codes[node.feature as usize & (WIDTH - 1)]);
                 moved |= next ^ *at;
                 *at = next;
             }
