@@ -184,12 +184,11 @@ fn disturbance(story: &Story<'_>) -> Option<Finding> {
     if loud * 10 <= noise.len() && drift <= 0.05 {
         return None;
     }
-    let text = format!(
-        "The machine was not quiet: {} of {} points vary by more than 5 %, and the reference kernel drifts by up to {} within a problem; small differences on this page are not differences.",
-        number::count(loud),
-        number::count(noise.len()),
-        number::percent(drift)
-    );
+    let mut text = format!("{} of {} vary by more than 5 %", number::count(loud), number::things(noise.len(), "point"));
+    if drift > 0.0 {
+        text += &format!(", and the reference kernel drifts by up to {} within a problem", number::percent(drift));
+    }
+    text += "; small differences on this page are not differences.";
     Some(Finding::new(text, Some(("fig-noise".into(), "noise"))).caution())
 }
 

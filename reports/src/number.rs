@@ -92,6 +92,9 @@ fn places(text: &str) -> usize {
 /// A share as a percentage: one decimal below 10 %, none above.
 #[must_use]
 pub fn percent(share: f64) -> String {
+    if share == 0.0 {
+        return "0 %".into();
+    }
     let value = share * 100.0;
     let decimals = if value.abs() < 0.0995 { 2 } else { usize::from(value.abs() < 9.95) };
     minus(&format!("{value:.decimals$} %"))
@@ -116,6 +119,12 @@ pub fn count(value: usize) -> String {
 #[must_use]
 pub fn things(value: usize, singular: &str) -> String {
     format!("{} {singular}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
+/// `shown` of `total` things: `6 of 8 problems`, or `8 problems` where all are shown.
+#[must_use]
+pub fn share_of(shown: usize, total: usize, singular: &str) -> String {
+    if shown == total { things(total, singular) } else { format!("{} of {}", count(shown), things(total, singular)) }
 }
 
 #[cfg(test)]
@@ -157,6 +166,7 @@ mod tests {
         assert_eq!(ratio(0.432), "0.43×");
         assert_eq!(ratio_with_interval(1.0, Some((0.98, 1.0243))), "1.00× (0.98–1.02×)");
         assert_eq!(ratio_with_interval(3.1, Some((2.9, 3.31))), "3.10× (2.90–3.31×)");
+        assert_eq!(percent(0.0), "0 %");
         assert_eq!(percent(0.1234), "12 %");
         assert_eq!(percent(0.0123), "1.2 %");
         assert_eq!(percent(0.0004), "0.04 %");

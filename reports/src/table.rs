@@ -277,9 +277,15 @@ impl Columns {
 
     /// The non-null values of the columns under `prefix`, by the rest of their names.
     fn open(&self, prefix: &str, row: usize) -> BTreeMap<String, Value> {
-        let numbers = self.numbers.keys().filter_map(|name| Some((name, Value::Number(self.number(name, row)?))));
-        let texts = self.texts.keys().filter_map(|name| Some((name, Value::Text(self.text(name, row)?.clone()))));
-        numbers.chain(texts).filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value))).collect()
+        // Names are sorted: those under a prefix lie together.
+        let number =
+            |(name, _): (&String, _)| Some((name.strip_prefix(prefix)?.to_owned(), Value::Number(self.number(name, row)?)));
+        let text =
+            |(name, _): (&String, _)| Some((name.strip_prefix(prefix)?.to_owned(), Value::Text(self.text(name, row)?.clone())));
+        let under = |name: &String| name.starts_with(prefix);
+        let numbers = self.numbers.range(prefix.to_owned()..).take_while(|(name, _)| under(name)).filter_map(number);
+        let texts = self.texts.range(prefix.to_owned()..).take_while(|(name, _)| under(name)).filter_map(text);
+        numbers.chain(texts).collect()
     }
 
     fn outcome(&self, row: usize) -> Outcome {

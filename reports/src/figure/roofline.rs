@@ -11,8 +11,8 @@ use crate::number;
 use crate::story::{Story, marks};
 use crate::table::Run;
 
-/// Above this many points only the marked ones are drawn, with what they lost to (page brief: density beyond 2,000).
-const POINTS: usize = 2000;
+/// Above this many points only every so many is drawn: all points of a problem share one column of the chart.
+const POINTS: usize = 1200;
 
 pub(super) fn figures(story: &Story<'_>) -> Vec<Figure> {
     let devices: BTreeSet<&str> = story.timed().map(|contest| contest.device).collect();
@@ -29,10 +29,16 @@ fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
     }
     let title = title(story, &contests, &roofs);
     let subtitle = format!(
-        "Useful FLOP/s against useful FLOP per compulsory byte on {device}, {}; {} of {}, area by share of time; roofs are measured, bands their spread.",
+        "Useful FLOP/s against useful FLOP per compulsory byte on {device}, {}; {} of {}{}, area by share of time; {}.",
         story.origin,
         number::things(spots.len(), "point"),
         number::things(contests.len(), "problem"),
+        if stride(&contests) > 1 { format!(" (one in {}, and the marked ones)", stride(&contests)) } else { String::new() },
+        if nominal(&roofs) {
+            "roofs without a band are nominal values of the device, not measured"
+        } else {
+            "roofs are measured, bands their spread"
+        },
     );
     let caption = "A point under the slope of a memory roof is limited by that level at best; a point under the flat roof by arithmetic. \
         Intensity counts each operand once, so only the DRAM slope bounds a point strictly: inner levels see more traffic than this axis shows.";
@@ -90,12 +96,24 @@ fn families<'a>(contests: &[&Contest<'a>]) -> Vec<&'a str> {
     contests.iter().map(|contest| contest.family).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn spots(story: &Story<'_>, contests: &[&Contest<'_>], families: &[&str]) -> Vec<Spot> {
+/// True where a roof carries no measured spread: it comes from a catalogue.
+fn nominal(roofs: &[Roof]) -> bool {
+    roofs.iter().any(|roof| roof.spread.is_none())
+}
+
+/// One in how many points is drawn.
+fn stride(contests: &[&Contest<'_>]) -> usize {
     let all: usize = contests.iter().map(|contest| contest.timed.len()).sum();
+    all.div_ceil(POINTS).max(1)
+}
+
+fn spots(story: &Story<'_>, contests: &[&Contest<'_>], families: &[&str]) -> Vec<Spot> {
+    let stride = stride(contests);
     let mut spots = Vec::new();
     for contest in contests {
-        let entries = contest.timed.iter().filter(|entry| all <= POINTS || !marks(contest, **entry).is_empty());
-        spots.extend(entries.filter_map(|entry| spot(story, contest, *entry, families)));
+        let entries =
+            contest.timed.iter().enumerate().filter(|(rank, entry)| rank % stride == 0 || !marks(contest, **entry).is_empty());
+        spots.extend(entries.filter_map(|(_, entry)| spot(story, contest, *entry, families)));
     }
     let most = spots.iter().map(|spot| spot.share).fold(0.0, f64::max);
     spots.iter_mut().for_each(|spot| spot.share /= most);
@@ -132,7 +150,8 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>], roofs: &[Roof]) -> String
     });
     match shares.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((share, contest)) => format!(
-            "The nearest to the arithmetic peak is {} at {}: {} of it",
+            "The nearest to the {}arithmetic peak is {} at {}: {} of it",
+            if nominal(roofs) { "nominal " } else { "" },
             contest.family,
             story.label(contest),
             number::percent(share)

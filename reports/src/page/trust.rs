@@ -63,7 +63,9 @@ fn verification(story: &Story<'_>) -> Vec<Fact> {
     if unchecked > 0 && imported {
         text += "; imported rows are as good as the tool they come from";
     }
-    text += &format!("; {} wrong", number::things(wrong, "result"));
+    if wrong > 0 || !checked.is_empty() {
+        text += &format!("; {} wrong", number::things(wrong, "result"));
+    }
     vec![("verification", text)]
 }
 
