@@ -1,0 +1,75 @@
+//! How the program says that something is wrong: subject, value, limit, and a hint apart.
+
+use std::fmt;
+
+/// An error for the user, with advice.
+#[derive(Debug)]
+pub struct Fail {
+    /// Subject, value, limit; lower case, no full stop.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl Fail {
+    /// An error without advice.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with advice, where there is some.
+    #[must_use]
+    pub fn hint_some(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// The same said of `place` (a file, an axis).
+    #[must_use]
+    pub fn within(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("in {place}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Fail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fail {}
+
+/// `name` is not one of `known`: says so and suggests the nearest.
+pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Fail {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known.iter().map(|k| (strsim::damerau_levenshtein(name, k), *k)).min();
+    let hint = match nearest {
+        Some((distance, nearest)) if distance <= 1 + name.len() / 3 => format!("did you mean `{nearest}`?"),
+        _ => format!("known: {}", known.join(", ")),
+    };
+    Fail::new(format!("unknown {what} `{name}`")).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_suggested_and_a_far_one_lists_what_is_known() {
+        for (name, hint) in
+            [("tiel_m", "did you mean `tile_m`?"), ("tile", "did you mean `tile_m`?"), ("zzzzzz", "known: tile_m, threads")]
+        {
+            assert_eq!(unknown("knob", name, ["tile_m", "threads"]).hint.as_deref(), Some(hint), "{name}");
+        }
+    }
+}

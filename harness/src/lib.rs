@@ -1,0 +1,35 @@
+//! The `tilecast` program: specs, plans, measuring, command line. The only crate that touches arguments, environment, terminal and clock.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cli`], [`verbs`] | the command line, one file per verb |
+//! | [`spec`] | TOML → a checked sweep |
+//! | [`plan`] | a sweep on a device → points and skips |
+//! | [`campaign`] | a plan measured into a store: journal, resume, seal |
+//! | [`measure`] | interleaved rounds, stopping, statistics |
+//! | [`worker`] | the process in which kernels run |
+//! | [`record`] | a measured point → a row |
+//! | [`fail`] | errors with subject, value, limit, hint |
+
+pub mod campaign;
+pub mod cli;
+pub mod clock;
+pub mod device;
+pub mod fail;
+pub mod measure;
+pub mod plan;
+pub mod progress;
+pub mod record;
+pub mod spec;
+pub mod terminal;
+pub mod verbs;
+pub mod worker;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// Done, but some points failed or a gate tripped.
+    Partial,
+}

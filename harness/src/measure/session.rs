@@ -1,0 +1,124 @@
+//! A worker that is restarted when it is lost, with its device and roofs known.
+
+use tilecast_kernels::{DeviceInfo, EnergySource, Roof};
+
+use crate::fail::Fail;
+use crate::worker::{Ask, Busy, Lost, Reply, Said, Worker, WorkerOptions};
+
+/// What a request came to.
+#[derive(Debug)]
+pub enum SessionFail {
+    /// The device refused; the worker lives.
+    Refused {
+        /// Row status.
+        status: String,
+        /// Why.
+        reason: String,
+    },
+    /// The worker was lost; all slots are gone and a new worker has been started.
+    Lost(Lost),
+    /// No new worker could be started.
+    Over(Fail),
+}
+
+impl SessionFail {
+    /// Status and reason for the row this failure belongs to.
+    #[must_use]
+    pub fn row(&self) -> (String, String) {
+        match self {
+            Self::Refused { status, reason } => (status.clone(), reason.clone()),
+            Self::Lost(lost @ Lost::TimedOut(_)) => ("timeout".to_owned(), lost.to_string()),
+            Self::Lost(lost) => ("runtime_error".to_owned(), lost.to_string()),
+            Self::Over(fail) => ("not_run".to_owned(), fail.to_string()),
+        }
+    }
+}
+
+/// A live worker and what it said of its device.
+#[derive(Debug)]
+pub struct Session {
+    options: WorkerOptions,
+    worker: Worker,
+    /// The device.
+    pub device: DeviceInfo,
+    /// Where energy would come from.
+    pub energy: EnergySource,
+    /// Time spent inside workers, by what on.
+    pub busy: Busy,
+    /// Workers lost so far.
+    pub restarts: u32,
+}
+
+impl Session {
+    /// Starts a worker and asks for its device.
+    ///
+    /// # Errors
+    /// [`Fail`] with the worker's own words.
+    pub fn start(options: WorkerOptions) -> Result<Self, Fail> {
+        let mut worker = Worker::start(&options).map_err(|lost| Fail::new(lost.to_string()))?;
+        match worker.ask(&Ask::Info).map(|reply| reply.said) {
+            Ok(Said::Info { device, energy }) => {
+                Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0 })
+            }
+            Ok(other) => Err(Fail::new(format!("worker answered {other:?} to a question about its device"))),
+            Err(lost) => Err(Fail::new(lost.to_string()).hint("`tilecast devices` says what can be measured here")),
+        }
+    }
+
+    /// Measures the device's roofs.
+    ///
+    /// # Errors
+    /// [`SessionFail`] where the worker is lost.
+    pub fn roofs(&mut self) -> Result<Vec<Roof>, SessionFail> {
+        match self.ask(&Ask::Roofs)? {
+            Said::Roofs { roofs } => Ok(roofs),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks and waits.
+    ///
+    /// # Errors
+    /// [`SessionFail`].
+    pub fn ask(&mut self, ask: &Ask) -> Result<Said, SessionFail> {
+        self.send(ask)?;
+        self.receive()
+    }
+
+    /// Sends without waiting; answers come in order through [`Session::receive`].
+    ///
+    /// # Errors
+    /// [`SessionFail::Lost`], after which a new worker stands ready with no slots.
+    pub fn send(&mut self, ask: &Ask) -> Result<(), SessionFail> {
+        self.worker.send(ask).map_err(|lost| self.replace(lost))
+    }
+
+    /// The next answer.
+    ///
+    /// # Errors
+    /// [`SessionFail`].
+    pub fn receive(&mut self) -> Result<Said, SessionFail> {
+        let Reply { said, busy } = self.worker.receive().map_err(|lost| self.replace(lost))?;
+        self.busy.add(&busy);
+        match said {
+            Said::Refused { status, reason } => Err(SessionFail::Refused { status, reason }),
+            said => Ok(said),
+        }
+    }
+
+    fn replace(&mut self, lost: Lost) -> SessionFail {
+        self.restarts += 1;
+        match Worker::start(&self.options) {
+            Ok(worker) => {
+                self.worker = worker;
+                SessionFail::Lost(lost)
+            }
+            Err(error) => SessionFail::Over(Fail::new(format!("{lost}; {error}"))),
+        }
+    }
+}
+
+/// An answer that does not belong to the question: a defect of the program itself.
+pub(super) fn unexpected(said: &Said) -> SessionFail {
+    SessionFail::Over(Fail::new(format!("worker gave an answer that was not asked for: {said:?}")))
+}

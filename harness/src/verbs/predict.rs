@@ -1,0 +1,66 @@
+//! `tilecast predict`: the points of a sweep, predicted instead of measured.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::advise::{asked_frame, facts_here};
+use crate::fail::Fail;
+use crate::plan::Plan;
+use crate::verbs::asked::{Output, SpecArgs};
+use crate::verbs::modelled::{model_fail, read_model};
+use crate::verbs::plan::refuse_empty;
+use crate::{Exit, terminal};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The roofs of the device are measured first (about a second): the model scales with them.
+
+Example: tilecast predict time.model sweeps/gemm-cpu.toml --axis m=768")]
+pub struct Args {
+    /// Model file
+    model: PathBuf,
+    #[command(flatten)]
+    spec: SpecArgs,
+    /// Points shown, fastest first
+    #[arg(long, default_value_t = 20)]
+    top: usize,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    /// Predicts and prints.
+    ///
+    /// # Errors
+    /// [`Fail`] where the model does not fit the sweep.
+    pub fn run(self) -> Result<Exit, Fail> {
+        let predictor = read_model(&self.model)?;
+        let asked = self.spec.open()?;
+        let plan = Plan::new(&asked.sweep, asked.device.info());
+        refuse_empty(&plan)?;
+        let facts = facts_here(asked.device.as_ref(), &asked.sweep.name, asked.sweep.seed);
+        let mut rows = Vec::new();
+        for group in &plan.groups {
+            let frame = asked_frame(group.points.iter(), &facts, group.cache)?;
+            let predictions = predictor.predict(&frame).map_err(|error| model_fail(&error))?;
+            rows.extend(group.points.iter().zip(predictions));
+        }
+        rows.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
+        if self.output.json {
+            let all = rows.iter().map(|(point, predicted)| {
+                json!({ "problem": point.problem.to_string(), "config": point.config.to_string(), "experiment_id": point.experiment_id,
+                        "target": predictor.target().name(), "predicted": predicted.value, "lo": predicted.lo, "hi": predicted.hi })
+            });
+            terminal::json(&all.collect::<Vec<_>>())?;
+            return Ok(Exit::Done);
+        }
+        let shown = rows.iter().take(self.top).map(|(point, predicted)| {
+            let interval = format!("{}–{}", terminal::seconds(predicted.lo), terminal::seconds(predicted.hi));
+            vec![point.problem.to_string(), point.config.to_string(), terminal::seconds(predicted.value), interval]
+        });
+        terminal::say(terminal::table(&["problem", "configuration", "predicted", "90 % interval"], shown.collect()));
+        terminal::say(format_args!("{} of {} points; predicted, not measured", rows.len().min(self.top), rows.len()));
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,141 @@
+//! `tilecast recommend`: which configuration to use, and how the best of them do when measured.
+
+use std::path::PathBuf;
+
+use serde_json::{Value as Json, json};
+use tilecast_kernels::CacheMode;
+use tilecast_runs::row::Row;
+use tilecast_runs::schema::col;
+
+use crate::advise::{Advice, Question, advise, facts_here, measure_best};
+use crate::campaign::create_store;
+use crate::fail::Fail;
+use crate::plan::Point;
+use crate::progress::Show;
+use crate::spec::{Measure, find_family};
+use crate::verbs::asked::{Output, parse_problem};
+use crate::verbs::modelled::read_model;
+use crate::{Exit, device, terminal};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: tilecast recommend time.model --family gemm_regblock --problem m=768,n=768,k=768 --measure 5 -o store")]
+pub struct Args {
+    /// Model file
+    model: PathBuf,
+    /// Kernel family
+    #[arg(long)]
+    family: String,
+    /// Problem axes: `m=768,n=768,k=768`; what is not named takes its default
+    #[arg(long)]
+    problem: String,
+    /// Element type
+    #[arg(long, default_value = "f32")]
+    dtype: String,
+    /// Device
+    #[arg(long, default_value = device::DEFAULT)]
+    device: String,
+    /// Configurations shown
+    #[arg(long, default_value_t = 5)]
+    top: usize,
+    /// Measure the best K beside the default, interleaved
+    #[arg(long, value_name = "K", requires = "out")]
+    measure: Option<usize>,
+    /// Store for what is measured
+    #[arg(short, long, value_name = "STORE")]
+    out: Option<PathBuf>,
+    /// Seed of operands and order
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Args {
+    /// Ranks, measures where asked, prints.
+    ///
+    /// # Errors
+    /// [`Fail`] where the model does not fit the family or the problem is not legal.
+    pub fn run(self) -> Result<Exit, Fail> {
+        let predictor = read_model(&self.model)?;
+        let family = find_family(&self.family)?;
+        let device = device::open(&self.device)?;
+        let question = Question {
+            family,
+            dtype: self.dtype.parse().map_err(|misfit: tilecast_kernels::Misfit| Fail::new(misfit.to_string()))?,
+            axes: parse_problem(&self.problem, family)?,
+            knobs: Vec::new(),
+            cache: CacheMode::Hot,
+            seed: self.seed,
+            measure: Measure::default(),
+        };
+        let facts = facts_here(device.as_ref(), "recommend", self.seed);
+        let keep = self.top.max(self.measure.unwrap_or(0));
+        let advice = advise(&predictor, &question, &facts, keep)?;
+        let measured = match (self.measure, &self.out) {
+            (Some(count), Some(out)) => {
+                let store = create_store(out)?;
+                Some(measure_best(&advice, &question, count, &store, (&facts.device.spec, Show::Progress))?)
+            }
+            _ => None,
+        };
+        if self.output.json {
+            terminal::json(&as_json(&advice, measured.as_ref()))?;
+        } else {
+            print(&advice, measured.as_ref());
+        }
+        Ok(Exit::Done)
+    }
+}
+
+type Measured = std::collections::HashMap<String, Row>;
+
+fn time(point: &Point, measured: Option<&Measured>) -> Option<f64> {
+    measured?.get(&point.experiment_id)?.real(col::time_s)
+}
+
+fn as_json(advice: &Advice, measured: Option<&Measured>) -> Json {
+    let ranked = advice.ranked.iter().map(|(point, ranked)| {
+        json!({ "config": point.config.to_string(), "is_default": point.is_default, "predicted_s": ranked.predicted,
+                "predicted_lo_s": ranked.lo, "predicted_hi_s": ranked.hi, "measured_s": time(point, measured) })
+    });
+    json!({
+        "problem": advice.default.problem.to_string(),
+        "candidates": advice.candidates,
+        "default": { "config": advice.default.config.to_string(), "measured_s": time(&advice.default, measured) },
+        "ranked": ranked.collect::<Vec<_>>(),
+    })
+}
+
+fn print(advice: &Advice, measured: Option<&Measured>) {
+    terminal::say(format_args!("{}: {} configurations ranked", advice.default.problem, advice.candidates));
+    let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), terminal::seconds);
+    let mut rows: Vec<Vec<String>> = advice
+        .ranked
+        .iter()
+        .map(|(point, ranked)| {
+            let interval = format!("{}–{}", terminal::seconds(ranked.lo), terminal::seconds(ranked.hi));
+            let config = if point.is_default { format!("{} (default)", point.config) } else { point.config.to_string() };
+            vec![config, terminal::seconds(ranked.predicted), interval, shown(time(point, measured))]
+        })
+        .collect();
+    if !advice.ranked.iter().any(|(point, _)| point.is_default) {
+        rows.push(vec![format!("{} (default)", advice.default.config), String::new(), String::new(), shown(time(&advice.default, measured))]);
+    }
+    terminal::say(terminal::table(&["configuration", "predicted", "90 % interval", "measured"], rows));
+    match measured {
+        None => terminal::say("predicted, not measured; `--measure 5 -o STORE` measures the best beside the default"),
+        Some(_) => verdict(advice, measured),
+    }
+}
+
+/// One sentence: what to use and what it is worth.
+fn verdict(advice: &Advice, measured: Option<&Measured>) {
+    let timed = advice.ranked.iter().filter_map(|(point, _)| Some((time(point, measured)?, point)));
+    let Some((best, point)) = timed.min_by(|a, b| a.0.total_cmp(&b.0)) else {
+        terminal::say("none of the recommended configurations could be measured");
+        return;
+    };
+    let worth = time(&advice.default, measured).map_or(String::new(), |default| format!(", {:.2}× the speed of the default", default / best));
+    terminal::say(format_args!("use `{}`: {} measured{worth}", point.config, terminal::seconds(best)));
+}

@@ -1,0 +1,174 @@
+//! The sweep's side: a child process that answers in time, or is replaced.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::message::{Ask, Reply};
+
+/// How to start a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// The program itself.
+    pub program: PathBuf,
+    /// Arguments of its hidden `worker` verb.
+    pub arguments: Vec<String>,
+    /// Longest silence.
+    pub timeout_s: f64,
+}
+
+/// Why a worker was lost.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// It could not be started.
+    #[error("worker could not be started: {0}")]
+    Start(std::io::Error),
+    /// It died.
+    #[error("worker died: {0}")]
+    Died(String),
+    /// It did not answer in time and was killed.
+    #[error("worker gave no answer within `{0}` s and was killed")]
+    TimedOut(f64),
+}
+
+/// A worker process.
+#[derive(Debug)]
+pub struct Worker {
+    child: Child,
+    input: ChildStdin,
+    replies: Receiver<std::io::Result<Reply>>,
+    complaints: Arc<Mutex<VecDeque<String>>>,
+    timeout_s: f64,
+}
+
+impl Worker {
+    /// Starts a worker in a process group of its own, so that Ctrl-C reaches only the sweep.
+    ///
+    /// # Errors
+    /// [`Lost::Start`].
+    pub fn start(options: &WorkerOptions) -> Result<Self, Lost> {
+        let mut child = Command::new(&options.program)
+            .args(&options.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(Lost::Start)?;
+        let input = child.stdin.take().expect("stdin is piped");
+        let replies = read_replies(child.stdout.take().expect("stdout is piped"));
+        let complaints = read_complaints(child.stderr.take().expect("stderr is piped"));
+        Ok(Self { child, input, replies, complaints, timeout_s: options.timeout_s })
+    }
+
+    /// Sends `ask` without waiting, so that the worker never idles between samples of a round.
+    ///
+    /// # Errors
+    /// [`Lost`] where the worker is gone.
+    pub fn send(&mut self, ask: &Ask) -> Result<(), Lost> {
+        let mut line = serde_json::to_vec(ask).expect("requests hold only finite numbers and text");
+        line.push(b'\n');
+        match self.input.write_all(&line) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.died()),
+        }
+    }
+
+    /// The next answer, in the order asked.
+    ///
+    /// # Errors
+    /// [`Lost`] where the worker died or was silent for too long; it is dead afterwards.
+    pub fn receive(&mut self) -> Result<Reply, Lost> {
+        match self.replies.recv_timeout(Duration::from_secs_f64(self.timeout_s)) {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(error)) => {
+                self.end();
+                Err(Lost::Died(format!("its answer was not understood: {error}")))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.died()),
+            Err(RecvTimeoutError::Timeout) => {
+                self.end();
+                Err(Lost::TimedOut(self.timeout_s))
+            }
+        }
+    }
+
+    /// Asks and waits.
+    ///
+    /// # Errors
+    /// As [`Worker::receive`].
+    pub fn ask(&mut self, ask: &Ask) -> Result<Reply, Lost> {
+        self.send(ask)?;
+        self.receive()
+    }
+
+    fn died(&mut self) -> Lost {
+        let status = match self.child.wait() {
+            Ok(status) => {
+                status.signal().map_or_else(|| status.to_string(), |signal| format!("signal {signal} ({})", signal_name(signal)))
+            }
+            Err(error) => error.to_string(),
+        };
+        let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = complaints.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        Lost::Died(if said.is_empty() { status } else { format!("{status}: {said}") })
+    }
+
+    fn end(&mut self) {
+        // Already dead is as good as killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGILL => "SIGILL",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGKILL => "SIGKILL",
+        _ => "other",
+    }
+}
+
+fn read_replies(output: impl Read + Send + 'static) -> Receiver<std::io::Result<Reply>> {
+    let (send, receive) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            let reply = line.and_then(|line| serde_json::from_str(&line).map_err(Into::into));
+            if send.send(reply).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// Keeps the last few lines the worker wrote to its standard error.
+fn read_complaints(errors: impl Read + Send + 'static) -> Arc<Mutex<VecDeque<String>>> {
+    let kept = Arc::new(Mutex::new(VecDeque::new()));
+    let keep = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        for line in BufReader::new(errors).lines().map_while(Result::ok) {
+            let mut kept = keep.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.push_back(line);
+            if kept.len() > 4 {
+                kept.pop_front();
+            }
+        }
+    });
+    kept
+}

@@ -1,0 +1,200 @@
+//! What the sweep asks of its worker and what the worker says.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tilecast_kernels::oracle::Verification;
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, Problem, Roof, Sample};
+
+use crate::fail::{Fail, unknown};
+
+/// A request. `slot` is chosen by the sweep and names a prepared point until [`Ask::Forget`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Ask {
+    /// Device, energy source.
+    Info,
+    /// Measure the roofs.
+    Roofs,
+    /// Load the problem where it is not loaded yet, and prepare a configuration.
+    Prepare {
+        /// Handle of the point.
+        slot: usize,
+        /// Problem.
+        problem: Box<Problem>,
+        /// Configuration.
+        config: Config,
+    },
+    /// Poison the output, run once, compare.
+    Verify {
+        /// Handle.
+        slot: usize,
+    },
+    /// Run until steady and choose how many calls make a sample of `sample_s`.
+    Warm {
+        /// Handle.
+        slot: usize,
+        /// Length of a sample.
+        sample_s: f64,
+        /// Cache mode.
+        cache: CacheMode,
+    },
+    /// Take one sample.
+    Sample {
+        /// Handle.
+        slot: usize,
+        /// Calls in it.
+        iterations: u64,
+        /// Cache mode.
+        cache: CacheMode,
+    },
+    /// Run once more, compare what repetition left, and measure energy where there is a sensor.
+    Finish {
+        /// Handle.
+        slot: usize,
+        /// Calls before the comparison.
+        iterations: u64,
+        /// Length of an energy window.
+        energy_s: f64,
+    },
+    /// Drop all problems and slots.
+    Forget,
+}
+
+/// An answer, with the time it took inside the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reply {
+    /// What was found.
+    pub said: Said,
+    /// Where the time went.
+    pub busy: Busy,
+}
+
+/// Content of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "said", rename_all = "snake_case")]
+pub enum Said {
+    /// To [`Ask::Info`].
+    Info {
+        /// The device.
+        device: Box<DeviceInfo>,
+        /// Where energy would come from.
+        energy: EnergySource,
+    },
+    /// To [`Ask::Roofs`].
+    Roofs {
+        /// Measured roofs.
+        roofs: Vec<Roof>,
+    },
+    /// To [`Ask::Prepare`].
+    Prepared {
+        /// One-time preparation.
+        prepare_s: f64,
+        /// What the kernel says of itself.
+        note: Option<String>,
+        /// What a sample's `time_s` is.
+        time_basis: String,
+        /// Approximation error of a structured family.
+        quality: Option<f64>,
+    },
+    /// To [`Ask::Verify`].
+    Verified {
+        /// What comparing found.
+        verification: Verification,
+    },
+    /// To [`Ask::Warm`].
+    Warmed(Warmed),
+    /// To [`Ask::Sample`].
+    Sampled {
+        /// The sample.
+        sample: Sample,
+    },
+    /// To [`Ask::Finish`].
+    Finished {
+        /// What comparing found.
+        verification: Verification,
+        /// Energy, where there is a sensor.
+        energy: Option<Energy>,
+    },
+    /// To [`Ask::Forget`].
+    Forgotten,
+    /// The device refused; other slots are not affected.
+    Refused {
+        /// Row status (`unsupported`, `runtime_error` …).
+        status: String,
+        /// Subject, value, limit.
+        reason: String,
+    },
+}
+
+/// Outcome of a warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Warmed {
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that make a sample.
+    pub iterations: u64,
+    /// Time per call at the end of it.
+    pub time_s: f64,
+}
+
+/// Wall time inside the worker, by what it was spent on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Busy {
+    /// Kernel calls: warm-up and samples.
+    pub kernel_s: f64,
+    /// Verification, with the f64 reference.
+    pub verify_s: f64,
+    /// Cache flushes.
+    pub flush_s: f64,
+    /// Operands and preparation.
+    pub prepare_s: f64,
+    /// Energy windows and roofs.
+    pub sensor_s: f64,
+}
+
+impl Busy {
+    /// Adds `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.kernel_s += other.kernel_s;
+        self.verify_s += other.verify_s;
+        self.flush_s += other.flush_s;
+        self.prepare_s += other.prepare_s;
+        self.sensor_s += other.sensor_s;
+    }
+}
+
+/// A fault planted in a worker, so that the sweep's answer to it can be tested: `crash@tile=8` kills the worker with SIGSEGV when it samples
+/// the configuration whose text contains `tile=8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Text of the configurations it befalls.
+    pub at: String,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The worker dies of SIGSEGV.
+    Crash,
+    /// The worker never answers.
+    Hang,
+    /// The result is wrong after timing, right before it.
+    Wrong,
+}
+
+impl FromStr for Fault {
+    type Err = Fail;
+    fn from_str(text: &str) -> Result<Self, Fail> {
+        let (kind, at) = text.split_once('@').ok_or_else(|| Fail::new(format!("fault `{text}` has no `@`")))?;
+        let kind = match kind {
+            "crash" => FaultKind::Crash,
+            "hang" => FaultKind::Hang,
+            "wrong" => FaultKind::Wrong,
+            other => return Err(unknown("fault", other, ["crash", "hang", "wrong"])),
+        };
+        Ok(Self { kind, at: at.to_owned() })
+    }
+}

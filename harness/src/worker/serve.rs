@@ -1,0 +1,198 @@
+//! The worker's side.
+
+use std::collections::HashMap;
+use std::io::{BufRead, Write};
+
+use tilecast_kernels::devices::cpu::wall_s;
+use tilecast_kernels::oracle::{Verdict, Verification};
+use tilecast_kernels::{CacheMode, Config, Device, DeviceError, Loaded, Problem, Sample};
+
+use super::message::{Ask, Busy, Fault, FaultKind, Reply, Said, Warmed};
+
+/// A warm-up is steady when its last three batches agree this closely.
+const STEADY: f64 = 0.03;
+/// A warm-up ends after this long even where it is not steady; the stopping rule sees the noise then.
+const WARM_CAP_S: f64 = 0.2;
+
+/// Answers requests from `input` on `output` until `input` ends.
+///
+/// # Errors
+/// Where `input` or `output` break, which means that the sweep is gone.
+pub fn serve(device: &dyn Device, input: impl BufRead, mut output: impl Write, fault: Option<Fault>) -> std::io::Result<()> {
+    let mut bench = Bench { device, loaded: Vec::new(), slots: HashMap::new(), fault, busy: Busy::default() };
+    for line in input.lines() {
+        let ask: Ask = serde_json::from_str(&line?)?;
+        bench.busy = Busy::default();
+        let said = bench.answer(&ask).unwrap_or_else(|error| refusal(&error));
+        let reply = Reply { said, busy: bench.busy };
+        serde_json::to_writer(&mut output, &reply)?;
+        output.write_all(b"\n")?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn refusal(error: &DeviceError) -> Said {
+    let status = match error {
+        DeviceError::Misfit(_) => "constraint",
+        DeviceError::Library { .. } | DeviceError::NotFound { .. } => "unsupported",
+        DeviceError::Memory { .. } | DeviceError::Sensor(_) | DeviceError::System { .. } => "runtime_error",
+    };
+    Said::Refused { status: status.to_owned(), reason: error.to_string() }
+}
+
+struct Bench<'a> {
+    device: &'a dyn Device,
+    loaded: Vec<(String, Box<dyn Loaded>)>,
+    slots: HashMap<usize, Slot>,
+    fault: Option<Fault>,
+    busy: Busy,
+}
+
+#[derive(Clone)]
+struct Slot {
+    loaded: usize,
+    inner: usize,
+    config: String,
+}
+
+impl Bench<'_> {
+    fn answer(&mut self, ask: &Ask) -> Result<Said, DeviceError> {
+        match ask {
+            Ask::Info => Ok(Said::Info { device: Box::new(self.device.info().clone()), energy: self.device.energy_source() }),
+            Ask::Roofs => {
+                let start = wall_s();
+                let roofs = self.device.roofs();
+                self.busy.sensor_s += wall_s() - start;
+                Ok(Said::Roofs { roofs })
+            }
+            Ask::Prepare { slot, problem, config } => self.prepare(*slot, problem, config),
+            Ask::Verify { slot } => self.verify(*slot),
+            Ask::Warm { slot, sample_s, cache } => self.warm(*slot, *sample_s, *cache).map(Said::Warmed),
+            Ask::Sample { slot, iterations, cache } => {
+                self.sample(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample })
+            }
+            Ask::Finish { slot, iterations, energy_s } => self.finish(*slot, *iterations, *energy_s),
+            Ask::Forget => {
+                self.slots.clear();
+                self.loaded.clear();
+                Ok(Said::Forgotten)
+            }
+        }
+    }
+
+    fn prepare(&mut self, slot: usize, problem: &Problem, config: &Config) -> Result<Said, DeviceError> {
+        let start = wall_s();
+        let loaded = self.load(problem)?;
+        let bench = &mut self.loaded[loaded].1;
+        let prepared = bench.prepare(config)?;
+        let quality = bench.quality();
+        let time_basis = bench.time_basis(prepared.slot).to_owned();
+        self.slots.insert(slot, Slot { loaded, inner: prepared.slot, config: config.to_string() });
+        self.busy.prepare_s += wall_s() - start;
+        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality })
+    }
+
+    fn load(&mut self, problem: &Problem) -> Result<usize, DeviceError> {
+        let id = problem.id();
+        if let Some(at) = self.loaded.iter().position(|(known, _)| *known == id) {
+            return Ok(at);
+        }
+        let family = tilecast_kernels::family(&problem.family).ok_or_else(|| DeviceError::NotFound {
+            spec: self.device.info().spec.clone(),
+            reason: format!("has no family `{}`", problem.family),
+        })?;
+        self.loaded.push((id, self.device.load(family, problem)?));
+        Ok(self.loaded.len() - 1)
+    }
+
+    fn slot(&mut self, slot: usize) -> Result<(Slot, &mut dyn Loaded), DeviceError> {
+        let Some(found) = self.slots.get(&slot).cloned() else {
+            return Err(DeviceError::System { call: "worker", reason: format!("slot {slot} was not prepared") });
+        };
+        let loaded = self.loaded[found.loaded].1.as_mut();
+        Ok((found, loaded))
+    }
+
+    fn verify(&mut self, slot: usize) -> Result<Said, DeviceError> {
+        let start = wall_s();
+        let (slot, loaded) = self.slot(slot)?;
+        let verification = loaded.verify(slot.inner)?;
+        self.busy.verify_s += wall_s() - start;
+        Ok(Said::Verified { verification })
+    }
+
+    fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
+        let start = wall_s();
+        let fault = self.fault.clone();
+        let (slot, loaded) = self.slot(slot)?;
+        match fault.filter(|fault| slot.config.contains(&fault.at)).map(|fault| fault.kind) {
+            Some(FaultKind::Crash) => crash(),
+            Some(FaultKind::Hang) => hang(),
+            Some(FaultKind::Wrong) | None => {}
+        }
+        let sample = loaded.sample(slot.inner, iterations, cache)?;
+        #[allow(clippy::cast_precision_loss)] // call counts
+        let kernel_s = sample.wall_s * sample.iterations as f64;
+        self.busy.kernel_s += kernel_s;
+        self.busy.flush_s += (wall_s() - start - kernel_s).max(0.0);
+        Ok(sample)
+    }
+
+    /// Runs batches until the last three agree within [`STEADY`] or [`WARM_CAP_S`] has passed.
+    fn warm(&mut self, slot: usize, sample_s: f64, cache: CacheMode) -> Result<Warmed, DeviceError> {
+        let start = wall_s();
+        let mut iterations = 1;
+        let mut calls = 0;
+        let mut last = [f64::INFINITY, f64::INFINITY, self.sample(slot, 1, cache)?.time_s];
+        loop {
+            calls += iterations;
+            iterations = calls_for(sample_s, last[2]);
+            let steady = (last[0] - last[2]).abs() <= STEADY * last[2] && (last[1] - last[2]).abs() <= STEADY * last[2];
+            if steady || wall_s() - start > WARM_CAP_S {
+                return Ok(Warmed { calls, iterations, time_s: last[2] });
+            }
+            last = [last[1], last[2], self.sample(slot, iterations, cache)?.time_s];
+        }
+    }
+
+    fn finish(&mut self, slot: usize, iterations: u64, energy_s: f64) -> Result<Said, DeviceError> {
+        self.sample(slot, iterations, CacheMode::Hot)?;
+        let start = wall_s();
+        let fault = self.fault.clone();
+        let (slot, loaded) = self.slot(slot)?;
+        let mut verification = loaded.recheck(slot.inner)?;
+        let checked = wall_s();
+        let energy = loaded.energy(slot.inner, energy_s)?;
+        if fault.is_some_and(|fault| fault.kind == FaultKind::Wrong && slot.config.contains(&fault.at)) {
+            verification = planted_wrong(verification);
+        }
+        self.busy.verify_s += checked - start;
+        self.busy.sensor_s += wall_s() - checked;
+        Ok(Said::Finished { verification, energy })
+    }
+}
+
+/// Calls that last `sample_s` together, at least one.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a small positive count
+fn calls_for(sample_s: f64, time_s: f64) -> u64 {
+    if time_s > 0.0 { ((sample_s / time_s).ceil() as u64).clamp(1, 1 << 20) } else { 1 << 10 }
+}
+
+fn planted_wrong(verification: Verification) -> Verification {
+    let found = "element (0, 0) is `1e30`, expected `0e0` within 1e-6: planted fault".to_owned();
+    Verification { verdict: Verdict::Incorrect(found), max_abs_err: 1e30, bound_ratio: 1e36, ..verification }
+}
+
+/// More than once: the standard library's handler for stack overflows swallows the first signal that no instruction caused.
+fn crash() -> ! {
+    let kill = format!("kill -SEGV {}", std::process::id());
+    while std::process::Command::new("sh").args(["-c", &kill]).status().is_ok() {}
+    std::process::abort()
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

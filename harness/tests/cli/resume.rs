@@ -1,0 +1,102 @@
+//! What is measured stays measured: kill -9, Ctrl-C, two sweeps at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use crate::workdir::{SMALL, Workdir};
+
+/// Many samples per point, so that there is time to kill in between.
+fn slow() -> String {
+    SMALL.replace("max_samples = 6", "max_samples = 400\nmin_samples = 400").replace("point_s = 0.05", "point_s = 5")
+}
+
+fn start(dir: &Workdir) -> Child {
+    let mut command = dir.command(&["sweep", "slow.toml", "-o", "store", "-q"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the sweep starts")
+}
+
+fn journal_text(dir: &Workdir) -> String {
+    let Ok(entries) = std::fs::read_dir(dir.path("store/journal")) else { return String::new() };
+    let files =
+        entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "jsonl"));
+    files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()).collect()
+}
+
+/// Waits until the journal holds `samples` samples; the sweep itself drives this, a generous bound only guards the test.
+fn wait_for_samples(dir: &Workdir, child: &mut Child, samples: usize) {
+    while journal_text(dir).matches("\"sample\"").count() < samples {
+        let ended = child.try_wait().expect("the child can be asked");
+        assert!(ended.is_none(), "the sweep ended before it could be interrupted: {ended:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent =
+        std::process::Command::new("sh").args(["-c", &format!("kill {signal} {}", child.id())]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+fn experiments(dir: &Workdir, store: &str) -> BTreeSet<String> {
+    dir.rows(store).iter().map(|row| row["experiment_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[test]
+fn kill_nine_loses_at_most_the_sample_in_flight_and_the_same_command_resumes() {
+    let dir = Workdir::new();
+    dir.file("slow.toml", slow());
+    let mut child = start(&dir);
+    wait_for_samples(&dir, &mut child, 300);
+    child.kill().expect("killed");
+    child.wait().expect("dead");
+    let before = journal_text(&dir).matches("\"sample\"").count();
+    dir.run_to(0, &["sweep", "slow.toml", "-o", "store", "-q"]);
+
+    let whole = Workdir::new();
+    whole.file("slow.toml", slow());
+    whole.run_to(0, &["sweep", "slow.toml", "-o", "store", "-q"]);
+    assert_eq!(experiments(&dir, "store"), experiments(&whole, "store"), "the same points as without interruption");
+    assert_eq!(dir.rows("store").len(), 4);
+
+    let sealed =
+        std::fs::read_dir(dir.path("store/journal/sealed")).expect("sealed").next().expect("one").expect("readable").path();
+    let mut results: BTreeMap<String, usize> = BTreeMap::new();
+    let mut samples = 0;
+    for line in BufReader::new(std::fs::File::open(sealed).expect("opens")).lines() {
+        let entry: serde_json::Value = serde_json::from_str(&line.expect("text")).expect("JSON");
+        samples += usize::from(entry.get("sample").is_some());
+        if let Some(id) = entry.get("result").and_then(|row| row["experiment_id"].as_str()) {
+            *results.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+    assert!(results.values().all(|count| *count == 1), "no point was finished twice: {results:?}");
+    assert!(samples >= before, "no journaled sample was lost");
+    let stored: usize = dir.rows("store").iter().map(|row| row["time_samples_s"].as_array().expect("samples").len()).sum();
+    assert_eq!(stored, samples, "every journaled sample is in its row, once");
+}
+
+#[test]
+fn control_c_leaves_a_clean_store_and_the_same_command_resumes() {
+    let dir = Workdir::new();
+    dir.file("slow.toml", slow());
+    let mut child = start(&dir);
+    wait_for_samples(&dir, &mut child, 100);
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("ends").code(), Some(1));
+    dir.run_to(0, &["runs", "store", "--json"]);
+    let end = dir.json(0, &["sweep", "slow.toml", "-o", "store", "-q", "--json"]);
+    assert_eq!(end["by_status"]["ok"], 4, "{end}");
+}
+
+#[test]
+fn the_same_sweep_cannot_run_twice_at_once_on_one_store() {
+    let dir = Workdir::new();
+    dir.file("slow.toml", slow());
+    let mut child = start(&dir);
+    wait_for_samples(&dir, &mut child, 8);
+    let second = dir.run_to(2, &["sweep", "slow.toml", "-o", "store", "-q"]);
+    assert!(second.err.contains("hint: "), "{}", second.err);
+    signal(&child, "-INT");
+    child.wait().expect("ends");
+}

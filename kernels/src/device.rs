@@ -1,0 +1,262 @@
+//! What a family runs on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::oracle::Verification;
+use crate::{Config, Family, Misfit, Problem};
+
+/// Kind of device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The machine's processor.
+    Cpu,
+    /// A CUDA GPU.
+    Cuda,
+}
+
+impl DeviceKind {
+    /// Name in frames.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+        }
+    }
+}
+
+/// What is known of a device before anything runs on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// As it is named on the command line (`cpu`, `cpu:1t`).
+    pub spec: String,
+    /// Kind.
+    pub kind: DeviceKind,
+    /// Short stable name: vendor, model and threads (`amd-epyc-zen4-2t`).
+    pub slug: String,
+    /// Name as the machine gives it.
+    pub name: String,
+    /// Hardware threads kernels may use.
+    pub threads: u64,
+    /// Instruction sets kernels may use, best first (`avx512`, `avx2`, `portable`).
+    pub isa: Vec<String>,
+    /// Data caches as reported, (level, bytes, shared by how many hardware threads), innermost first.
+    pub caches: Vec<Cache>,
+    /// Main memory.
+    pub memory_bytes: u64,
+    /// Operating system and kernel.
+    pub os: String,
+}
+
+/// One data or unified cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cache {
+    /// 1, 2 or 3.
+    pub level: u8,
+    /// Size.
+    pub bytes: u64,
+    /// Hardware threads that share it.
+    pub shared_by: u64,
+}
+
+impl DeviceInfo {
+    /// Size of the last-level cache; 32 MiB where the machine does not say.
+    #[must_use]
+    pub fn llc_bytes(&self) -> u64 {
+        self.caches.last().map_or(32 << 20, |cache| cache.bytes)
+    }
+}
+
+/// State of the caches when a sample starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheMode {
+    /// Caches flushed before each call.
+    Cold,
+    /// Calls back to back.
+    Hot,
+}
+
+impl CacheMode {
+    /// Name in frames.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Hot => "hot",
+        }
+    }
+}
+
+/// One timed sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Time per call on the basis of the device (see [`Loaded::time_basis`]).
+    pub time_s: f64,
+    /// Wall time per call.
+    pub wall_s: f64,
+    /// CPU time per call, all threads; equals `time_s` for one thread.
+    pub cpu_s: f64,
+    /// Calls in the sample.
+    pub iterations: u64,
+    /// Involuntary context switches during the sample, all threads.
+    pub switches: u64,
+}
+
+/// One roof of the device, measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Roof {
+    /// Column name without its prefix (`flop_per_s`, `dram_bytes_per_s`).
+    pub name: String,
+    /// Best over the repeats.
+    pub value: f64,
+    /// Slowest and fastest repeat.
+    pub low: f64,
+    /// Fastest repeat.
+    pub high: f64,
+}
+
+/// What preparing a configuration gave.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Preparation {
+    /// Handle for the calls of [`Loaded`].
+    pub slot: usize,
+    /// One-time preparation (projection, packing of weights, compilation).
+    pub prepare_s: f64,
+    /// What the kernel says of itself (the kernel a BLAS picked).
+    pub note: Option<String>,
+}
+
+/// Where energy readings come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnergySource {
+    /// Running average power limit counters of the processor package.
+    Rapl,
+    /// No sensor, and why.
+    Unavailable(String),
+}
+
+/// Energy of one call, from a window of calls back to back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Energy {
+    /// Per call, idle included.
+    pub energy_j: f64,
+    /// Per call, idle subtracted.
+    pub net_j: f64,
+    /// Half width of the 95 % interval of `energy_j` over trials and counter ticks.
+    pub uncertainty_j: f64,
+    /// Mean power over the window.
+    pub power_w: f64,
+    /// Idle power around it.
+    pub idle_w: f64,
+    /// Length of one window.
+    pub window_s: f64,
+}
+
+/// A cumulative energy counter, or the reason why there is none.
+pub trait PowerMeter {
+    /// What it reads.
+    fn source(&self) -> EnergySource;
+    /// Energy since an arbitrary origin, wrap-around already undone.
+    ///
+    /// # Errors
+    /// [`DeviceError::Sensor`] where the sensor is absent or stops answering.
+    fn energy_j(&mut self) -> Result<f64, DeviceError>;
+}
+
+/// What can go wrong on a device.
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    /// No such device.
+    #[error("device `{spec}` {reason}")]
+    NotFound {
+        /// As typed.
+        spec: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The configuration cannot run.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// Memory ran out.
+    #[error("`{what}` needs {needed} B of memory; {available} B are available")]
+    Memory {
+        /// What was to be allocated.
+        what: String,
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes there are.
+        available: u64,
+    },
+    /// A library that a family calls is missing or unusable.
+    #[error("library `{name}` {reason}")]
+    Library {
+        /// Which.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A sensor is absent or died.
+    #[error("power sensor: {0}")]
+    Sensor(String),
+    /// The operating system refused.
+    #[error("{call} failed: {reason}")]
+    System {
+        /// System call.
+        call: &'static str,
+        /// Its error.
+        reason: String,
+    },
+}
+
+/// A device that runs families.
+pub trait Device {
+    /// What is known of it.
+    fn info(&self) -> &DeviceInfo;
+    /// Measures its roofs; takes about a second.
+    fn roofs(&self) -> Vec<Roof>;
+    /// Where energy would come from.
+    fn energy_source(&self) -> EnergySource;
+    /// Puts the operands of `problem` on the device. Several problems may be loaded at once, so that a structured kernel and its dense
+    /// rival are measured in the same rounds.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where they do not fit or the family has no source for the device.
+    fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError>;
+}
+
+/// A problem on a device: its operands are in place, configurations are prepared into slots and run in any order.
+pub trait Loaded {
+    /// Prepares a configuration.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where it cannot run; other slots are not affected.
+    fn prepare(&mut self, config: &Config) -> Result<Preparation, DeviceError>;
+    /// Poisons the output, runs once and compares with the f64 reference (computed once per problem, on first use).
+    ///
+    /// # Errors
+    /// [`DeviceError`] where the run itself fails; a wrong result is a [`Verification`] that says so.
+    fn verify(&mut self, slot: usize) -> Result<Verification, DeviceError>;
+    /// Compares what the last timed call of `slot` left, without running it again: catches what only repetition breaks.
+    /// Call it directly after [`Loaded::sample`] of the same slot.
+    ///
+    /// # Errors
+    /// As [`Loaded::verify`].
+    fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError>;
+    /// Takes one sample of `iterations` calls.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where the run fails.
+    fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError>;
+    /// What `time_s` is for `slot`: `thread_cpu`, `critical_cpu` or `event`.
+    fn time_basis(&self, slot: usize) -> &'static str;
+    /// Measures energy per call of `slot` over windows of at least `window_s`; `None` where there is no sensor.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where a run or the sensor fails.
+    fn energy(&mut self, slot: usize, window_s: f64) -> Result<Option<Energy>, DeviceError>;
+    /// Relative error of the operator the family approximates, as [`Family::quality`].
+    fn quality(&mut self) -> Option<f64>;
+}

@@ -1,0 +1,187 @@
+//! A problem in the processor's memory, and its configurations.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use super::device::Machine;
+use super::stopwatch::{Stopwatch, Times};
+use super::{CpuIo, CpuProgram, Pages, energy, info, rapl::Rapl, thread_cpu_s, wall_s};
+use crate::oracle::{self, Reference, Verification};
+use crate::{CacheMode, Config, DeviceError, Energy, EnergySource, Family, Loaded, Misfit, Preparation, Problem, Sample, Tensor};
+
+/// One problem's operands, output, scratch and prepared programs.
+pub(super) struct CpuLoaded {
+    machine: Rc<Machine>,
+    family: &'static dyn Family,
+    problem: Problem,
+    operands: Vec<Tensor>,
+    output: Tensor,
+    scratch: Pages,
+    programs: Vec<Box<dyn CpuProgram>>,
+    reference: OnceCell<Reference>,
+    quality: OnceCell<Option<f64>>,
+    /// Whose result the output holds.
+    last: Option<usize>,
+}
+
+impl CpuLoaded {
+    /// Fills the operands.
+    pub(super) fn new(machine: Rc<Machine>, family: &'static dyn Family, problem: &Problem) -> Result<Self, DeviceError> {
+        family.check_problem(problem)?;
+        if family.cpu().is_none() {
+            return Err(Misfit::new(format!("`{}` has no CPU kernel", problem.family)).into());
+        }
+        let config = family.default_config(problem, &machine.info);
+        room_for("the operands", family.resident_bytes(problem, &config), info::memory().available)?;
+        Ok(Self {
+            machine,
+            family,
+            problem: problem.clone(),
+            operands: family.operands(problem),
+            output: family.output(problem),
+            scratch: Pages::zeroed(0),
+            programs: Vec::new(),
+            reference: OnceCell::new(),
+            quality: OnceCell::new(),
+            last: None,
+        })
+    }
+
+    fn check(&self, config: &Config) -> Result<(), DeviceError> {
+        for knob in self.family.knobs(&self.machine.info) {
+            let Some(value) = config.value(knob.name) else {
+                return Err(Misfit::new(format!("`{}` is missing from the configuration", knob.name)).into());
+            };
+            knob.domain.accept(knob.name, value)?;
+        }
+        self.family.check(&self.problem, config, &self.machine.info)?;
+        let scratch = self.family.work(&self.problem, config).workspace_bytes;
+        room_for("scratch", scratch, info::memory().available)
+    }
+
+    fn call(&mut self, slot: usize) {
+        self.last = Some(slot);
+        let mut io =
+            CpuIo { operands: &self.operands, output: &mut self.output, scratch: &mut self.scratch, team: self.machine.team() };
+        self.programs[slot].run(&mut io);
+    }
+
+    fn timed(&mut self, slot: usize, calls: u64) -> Times {
+        let machine = Rc::clone(&self.machine);
+        let watch = Stopwatch::start(machine.team(), self.programs[slot].threads());
+        (0..calls).for_each(|_| self.call(slot));
+        watch.stop()
+    }
+
+    fn compare(&self) -> Verification {
+        let reference = self.reference.get_or_init(|| self.family.reference(&self.problem, &self.operands));
+        oracle::check(&self.output, reference)
+    }
+
+    fn known(&self, slot: usize) -> Result<(), DeviceError> {
+        if slot < self.programs.len() {
+            return Ok(());
+        }
+        Err(DeviceError::System { call: "slot", reason: format!("slot `{slot}` of {} was not prepared", self.programs.len()) })
+    }
+}
+
+/// Refuses what would not fit, before the system kills the process for it.
+fn room_for(what: &str, needed: f64, available: u64) -> Result<(), DeviceError> {
+    #[allow(clippy::cast_precision_loss)] // memory sizes
+    if needed <= available as f64 {
+        return Ok(());
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, for a message
+    Err(DeviceError::Memory { what: what.to_owned(), needed: needed as u64, available })
+}
+
+impl Loaded for CpuLoaded {
+    fn prepare(&mut self, config: &Config) -> Result<Preparation, DeviceError> {
+        self.check(config)?;
+        let source = self.family.cpu().expect("checked when the problem was loaded");
+        let start = thread_cpu_s();
+        let program = source.prepare(&self.problem, config, &self.operands)?;
+        let prepare_s = thread_cpu_s() - start;
+        if program.scratch_bytes() > self.scratch.bytes() {
+            self.scratch = Pages::zeroed(program.scratch_bytes());
+        }
+        let note = program.note();
+        self.programs.push(program);
+        Ok(Preparation { slot: self.programs.len() - 1, prepare_s, note })
+    }
+
+    fn verify(&mut self, slot: usize) -> Result<Verification, DeviceError> {
+        self.known(slot)?;
+        self.output.poison();
+        self.call(slot);
+        Ok(self.compare())
+    }
+
+    fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError> {
+        self.known(slot)?;
+        if self.last != Some(slot) {
+            return Err(DeviceError::System {
+                call: "recheck",
+                reason: format!("the output does not hold the result of slot `{slot}`"),
+            });
+        }
+        Ok(self.compare())
+    }
+
+    /// Hot: `iterations` calls back to back, timed as one, after one untimed call where there are several. Cold: every call timed for itself
+    /// after a flush; reading the clocks then adds some 0.5 µs to each, which matters below 10 µs. The output is poisoned first, so that
+    /// [`Loaded::recheck`] sees what the timed calls wrote.
+    fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
+        self.known(slot)?;
+        let iterations = iterations.max(1);
+        self.output.poison();
+        let times = match cache {
+            CacheMode::Hot => {
+                if iterations > 1 {
+                    self.call(slot);
+                }
+                self.timed(slot, iterations)
+            }
+            CacheMode::Cold => {
+                let machine = Rc::clone(&self.machine);
+                let threads = self.programs[slot].threads();
+                let cold = |_| {
+                    machine.flush().run(machine.team(), threads);
+                    self.timed(slot, 1)
+                };
+                (0..iterations).map(cold).fold(Times::default(), Times::plus)
+            }
+        };
+        Ok(times.per_call(iterations))
+    }
+
+    fn time_basis(&self, slot: usize) -> &'static str {
+        match self.programs.get(slot).map(|program| program.threads()) {
+            Some(threads) if threads > 1 => "critical_cpu",
+            _ => "thread_cpu",
+        }
+    }
+
+    fn energy(&mut self, slot: usize, window_s: f64) -> Result<Option<Energy>, DeviceError> {
+        self.known(slot)?;
+        if let EnergySource::Unavailable(_) = self.machine.energy {
+            return Ok(None);
+        }
+        let mut meter = Rapl::open(&self.machine.sysfs).map_err(DeviceError::Sensor)?;
+        energy::measure(
+            &mut energy::Stage {
+                meter: &mut meter,
+                clock: &mut wall_s,
+                idle: &mut |s| std::thread::sleep(std::time::Duration::from_secs_f64(s.max(0.0))),
+                call: &mut || self.call(slot),
+            },
+            window_s,
+        )
+        .map(Some)
+    }
+
+    fn quality(&mut self) -> Option<f64> {
+        *self.quality.get_or_init(|| self.family.quality(&self.problem, &self.operands))
+    }
+}

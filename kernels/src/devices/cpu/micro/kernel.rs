@@ -1,0 +1,186 @@
+//! The micro-kernel, once for every vector type, and the tables of its shapes.
+
+use super::vector::{Vector, prefetch};
+use super::{Isa, Real};
+
+/// What one micro-kernel call works on: `D[0..MR, 0..cols] = alpha·A·B + beta·C`.
+///
+/// A is read as `MR` adjacent elements per step of k (`a[p·a_step + i]`), B as `NR` adjacent ones (`b[p·b_step + j]`): packed panels have
+/// `a_step = MR` and `b_step = NR`, but a row-major B whose strip is `NR` wide can be read in place.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile<T> {
+    /// Products summed per element.
+    pub k: usize,
+    /// Panel of A.
+    pub a: *const T,
+    /// Elements from one step of k to the next in `a`.
+    pub a_step: usize,
+    /// Panel of B.
+    pub b: *const T,
+    /// Elements from one step of k to the next in `b`.
+    pub b_step: usize,
+    /// Factor of the product.
+    pub alpha: T,
+    /// Factor of C; with 0, C is not read.
+    pub beta: T,
+    /// C, row-major; may be D itself.
+    pub c: *const T,
+    /// Leading dimension of C.
+    pub c_ld: usize,
+    /// D, row-major.
+    pub d: *mut T,
+    /// Leading dimension of D.
+    pub d_ld: usize,
+    /// Columns written, at most `NR`.
+    pub cols: usize,
+}
+
+/// A micro-kernel of a fixed shape.
+///
+/// # Safety
+/// The processor has the instruction set of the table it came from. `a` is readable for `(k − 1)·a_step + MR` elements, `b` for
+/// `(k − 1)·b_step + NR` (all `NR` of them, even where `cols` is less), `d` is writable for `MR` rows of `cols`, and so is `c` readable where
+/// `beta` is not 0.
+pub type MicroKernel<T> = unsafe fn(&Tile<T>);
+
+/// One shape of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<T> {
+    /// Rows held in registers.
+    pub mr: usize,
+    /// Vectors per row held in registers.
+    pub nv: usize,
+    /// The kernel.
+    pub call: MicroKernel<T>,
+}
+
+/// The micro-kernels of one instruction set and element type.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernels<T: 'static> {
+    /// Instruction set.
+    pub isa: Isa,
+    /// Elements per vector; every `NR` is a multiple of it.
+    pub lanes: usize,
+    /// Shapes; for each `nv` all row counts from 1 up, so that ragged rows have an exact kernel.
+    pub shapes: &'static [Shape<T>],
+    /// The shape (`MR`, `NR`) that keeps the multipliers busiest.
+    pub best: (usize, usize),
+}
+
+impl<T: Real> Kernels<T> {
+    /// The kernel of `mr` rows by `nr` columns (elements).
+    #[must_use]
+    pub fn get(&self, mr: usize, nr: usize) -> Option<MicroKernel<T>> {
+        self.shapes.iter().find(|shape| shape.mr == mr && shape.nv * self.lanes == nr).map(|shape| shape.call)
+    }
+
+    /// Every (`MR`, `NR`) there is.
+    pub fn sizes(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.shapes.iter().map(|shape| (shape.mr, shape.nv * self.lanes))
+    }
+}
+
+/// Lists shapes as `vectors => [rows …]`.
+macro_rules! shapes {
+    ($call:ident: $($nv:literal => [$($mr:literal)*]),* $(,)?) => {
+        &[$($($crate::devices::cpu::micro::Shape { mr: $mr, nv: $nv, call: $call::<$mr, $nv> },)*)*]
+    };
+}
+pub(super) use shapes;
+
+/// Steps of k per round of the main loop.
+const UNROLL: usize = 4;
+
+/// The micro-kernel's body.
+///
+/// # Safety
+/// As [`MicroKernel`]; the caller has the instruction set of `V` enabled.
+#[inline(always)]
+pub(super) unsafe fn multiply<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>) {
+    let (mut a, mut b) = (tile.a, tile.b);
+    let (a_step, b_step) = (tile.a_step, tile.b_step);
+    // SAFETY: pointers stay within what `MicroKernel` demands; `wrapping_add` may form, but never read, one past it.
+    unsafe {
+        let mut sums = [[V::zero(); NV]; MR];
+        for i in 0..MR {
+            prefetch(tile.d.wrapping_add(i * tile.d_ld));
+            prefetch(tile.d.wrapping_add(i * tile.d_ld + NV * V::LANES - 1));
+        }
+        for _ in 0..tile.k / UNROLL {
+            for _ in 0..UNROLL {
+                step::<V, MR, NV>(a, b, &mut sums);
+                a = a.wrapping_add(a_step);
+                b = b.wrapping_add(b_step);
+            }
+        }
+        for _ in 0..tile.k % UNROLL {
+            step::<V, MR, NV>(a, b, &mut sums);
+            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(b_step);
+        }
+        if tile.cols == NV * V::LANES {
+            finish(tile, &sums);
+        } else {
+            let spilled = sums;
+            finish_ragged(tile, MR, NV * V::LANES, spilled.as_ptr().cast());
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
+    a: *const V::Element,
+    b: *const V::Element,
+    sums: &mut [[V; NV]; MR],
+) {
+    // SAFETY: `a` holds `MR` elements and `b` `NV` vectors.
+    unsafe {
+        let mut row = [V::zero(); NV];
+        for (v, x) in row.iter_mut().enumerate() {
+            *x = V::load(b.add(v * V::LANES));
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let x = V::splat(*a.add(i));
+            for (sum, y) in sums.iter_mut().zip(row) {
+                *sum = x.mul_add(y, *sum);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>, sums: &[[V; NV]; MR]) {
+    // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `NV` vectors.
+    unsafe {
+        let (alpha, beta) = (V::splat(tile.alpha), V::splat(tile.beta));
+        if tile.beta == V::Element::ZERO {
+            for (i, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    sum.mul(alpha).store(tile.d.add(i * tile.d_ld + v * V::LANES));
+                }
+            }
+        } else {
+            for (i, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    let old = V::load(tile.c.add(i * tile.c_ld + v * V::LANES));
+                    sum.mul_add(alpha, old.mul(beta)).store(tile.d.add(i * tile.d_ld + v * V::LANES));
+                }
+            }
+        }
+    }
+}
+
+/// As [`finish`] for a tile that is cut at the right edge: element by element from the sums in memory.
+#[inline(never)]
+unsafe fn finish_ragged<T: Real>(tile: &Tile<T>, rows: usize, width: usize, sums: *const T) {
+    for i in 0..rows {
+        for j in 0..tile.cols {
+            // SAFETY: `sums` holds `rows × width`, `d` and `c` `rows` rows of `cols`.
+            unsafe {
+                let product = *sums.add(i * width + j) * tile.alpha;
+                let old = if tile.beta == T::ZERO { T::ZERO } else { *tile.c.add(i * tile.c_ld + j) * tile.beta };
+                *tile.d.add(i * tile.d_ld + j) = product + old;
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Devices, one folder each.
+
+pub mod cpu;

@@ -1,0 +1,17 @@
+//! Dense families: D = alpha·op(A)·op(B) + beta·C, from the textbook loops to a vendor library.
+
+pub mod gemm;
+pub mod gemm_blas;
+pub mod gemm_naive;
+pub mod gemm_regblock;
+pub mod gemm_tiled;
+mod reference;
+mod view;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod mutations;
+
+pub use gemm::{Dense, Gemm, GemmKernel, Layout};
+pub use view::{Addend, View, gemm_view};
