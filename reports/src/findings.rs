@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tilecast_runs::schema::col;
 
 use crate::contest::{Contest, ratio};
-use crate::figure::{Rivalry, anchor};
+use crate::figure::{Rivalry, TIME, anchor};
 use crate::input::{Candidate, Recommendation};
 use crate::number;
 use crate::story::Story;
@@ -147,7 +147,7 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
 
 /// The default model on the hardest split it was scored on, beside the best other.
 fn model(story: &Story<'_>) -> Option<Finding> {
-    let times = || story.input.scores.iter().filter(|score| score.target == "time_s");
+    let times = || story.input.scores.iter().filter(|score| score.target == TIME);
     let own = || times().filter(|score| score.preset == "default");
     let score = own()
         .find(|score| score.split == "shape")

@@ -17,6 +17,17 @@ pub enum Limit {
     Bandwidth,
 }
 
+impl Limit {
+    /// Unit of its values.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Compute => "FLOP/s",
+            Self::Bandwidth => "B/s",
+        }
+    }
+}
+
 /// A measured roof.
 #[derive(Clone, Debug)]
 pub struct Roof {
@@ -173,7 +184,7 @@ fn draw_spot(sheet: &Canvas, spot: &Spot, at: (f64, f64), radius: f64) {
 }
 
 fn roof_words(roof: &Roof) -> String {
-    let unit = if roof.limit == Limit::Compute { "FLOP/s" } else { "B/s" };
+    let unit = roof.limit.unit();
     let spread = roof.spread.map(|(low, high)| format!("\nspread {} to {}", number::si(low, unit), number::si(high, unit)));
     format!("{} {}{}", roof.name, number::si(roof.value, unit), spread.unwrap_or_default())
 }
@@ -195,7 +206,7 @@ fn line(panel: &Panel, roof: &Roof, value: f64, cap: f64) -> Vec<(f64, f64)> {
 
 /// Writes the roof's name: a compute roof above its right end, a bandwidth roof beside its lower end, clear of other names.
 fn name_roof(sheet: &Canvas, panel: &Panel, roof: &Roof, path: &[(f64, f64)], taken: &mut Vec<(f64, f64)>) {
-    let unit = if roof.limit == Limit::Compute { "FLOP/s" } else { "B/s" };
+    let unit = roof.limit.unit();
     let text = format!("{} {}", roof.name, number::si(roof.value, unit));
     let lettering = Lettering::main(Align::End).sized(SMALL);
     if roof.limit == Limit::Compute {

@@ -1,11 +1,12 @@
 //! Roofline per device, from the roofs stored with its rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tilecast_runs::schema::col;
 
+use super::roofs::{MeasuredRoof, bounding, peak, roofs};
 use super::{Figure, Span, anchor};
-use crate::chart::roofline::{Limit, Roof, Roofline, Spot};
+use crate::chart::roofline::{Roof, Roofline, Spot};
 use crate::contest::{Contest, Entry};
 use crate::number;
 use crate::story::{Story, marks};
@@ -20,14 +21,16 @@ pub(super) fn figures(story: &Story<'_>) -> Vec<Figure> {
 }
 
 fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
-    let roofs = roofs(story.runs.iter().filter(|run| run.device == device));
     let contests: Vec<_> = story.timed().filter(|contest| contest.device == device).collect();
+    let runs: Vec<&Run> = contests.iter().flat_map(|contest| &contest.timed).map(|entry| entry.run).collect();
+    let all = roofs(story.runs.iter().filter(|run| run.device == device));
+    let roofs = bounding(&all, &runs);
     let families = families(&contests);
     let spots = spots(story, &contests, &families);
     if roofs.is_empty() || spots.is_empty() {
         return None;
     }
-    let title = title(story, &contests, &roofs);
+    let title = title(story, &contests, &all, &roofs);
     let subtitle = format!(
         "Useful FLOP/s against useful FLOP per compulsory byte on {device}, {}; {} of {}{}, area by share of time; {}.",
         story.origin,
@@ -46,50 +49,6 @@ fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
     let families = families.into_iter().map(str::to_owned).collect();
     let chart = Box::new(Roofline { label, roofs, spots, families });
     Some(Figure { id: anchor("roofline", device), title, subtitle, caption: caption.into(), span: Span::Broad, chart })
-}
-
-/// Named roofs of `runs`: the mean of what the rows carry, with the widest spread. `NAME_low` and `NAME_high` are the ends.
-pub(crate) fn roofs<'r>(runs: impl Iterator<Item = &'r Run>) -> Vec<Roof> {
-    let mut seen: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for run in runs {
-        for (name, value) in run.roofs.iter().filter(|(_, value)| **value > 0.0) {
-            seen.entry(name).or_default().push(*value);
-        }
-    }
-    let ends = |name: &str, side: &str| seen.get(format!("{name}_{side}").as_str());
-    let named = seen.keys().filter_map(|name| Some((*name, limit(name)?)));
-    named
-        .map(|(name, limit)| {
-            let values = &seen[name];
-            #[allow(clippy::cast_precision_loss)] // a count of rows
-            let value = values.iter().sum::<f64>() / values.len() as f64;
-            let low = ends(name, "low").into_iter().flatten().copied().fold(f64::INFINITY, f64::min);
-            let high = ends(name, "high").into_iter().flatten().copied().fold(0.0, f64::max);
-            let spread = (low <= value && value <= high).then_some((low, high));
-            Roof { name: roof_name(name, limit), limit, value, spread }
-        })
-        .collect()
-}
-
-fn limit(name: &str) -> Option<Limit> {
-    if name.ends_with("flop_per_s") {
-        Some(Limit::Compute)
-    } else if name.ends_with("bytes_per_s") {
-        Some(Limit::Bandwidth)
-    } else {
-        None
-    }
-}
-
-/// `dram_bytes_per_s` → `DRAM`, `flop_per_s` → `arithmetic peak`, `f64_flop_per_s` → `arithmetic peak (f64)`.
-fn roof_name(name: &str, limit: Limit) -> String {
-    match limit {
-        Limit::Bandwidth => name.trim_end_matches("bytes_per_s").trim_end_matches('_').replace('_', " ").to_uppercase(),
-        Limit::Compute => {
-            let kind = name.trim_end_matches("flop_per_s").trim_end_matches('_').replace('_', " ");
-            if kind.is_empty() { "arithmetic peak".into() } else { format!("arithmetic peak ({kind})") }
-        }
-    }
 }
 
 fn families<'a>(contests: &[&Contest<'a>]) -> Vec<&'a str> {
@@ -134,18 +93,10 @@ fn spot(story: &Story<'_>, contest: &Contest<'_>, entry: Entry<'_>, families: &[
     })
 }
 
-/// The compute roof that bounds `run`: that of its data type where roofs name one, else the plain one.
-pub(crate) fn peak<'r>(roofs: &'r [Roof], run: &Run) -> Option<&'r Roof> {
-    let mut compute = roofs.iter().filter(|roof| roof.limit == Limit::Compute);
-    let typed = |roof: &&Roof| !run.dtype.is_empty() && roof.name.contains(run.dtype.as_str());
-    let found = compute.clone().find(typed);
-    found.or_else(|| compute.find(|roof| roof.name == "arithmetic peak"))
-}
-
-fn title(story: &Story<'_>, contests: &[&Contest<'_>], roofs: &[Roof]) -> String {
+fn title(story: &Story<'_>, contests: &[&Contest<'_>], all: &[MeasuredRoof], roofs: &[Roof]) -> String {
     let shares = contests.iter().filter_map(|contest| {
         let run = contest.best()?.run;
-        let roof = peak(roofs, run)?;
+        let roof = &peak(all, run)?.roof;
         Some((run.number(col::useful_flop)? / run.seconds()? / roof.value, contest))
     });
     match shares.max_by(|a, b| a.0.total_cmp(&b.0)) {
