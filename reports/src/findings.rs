@@ -126,9 +126,12 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
     let (value, interval) = best.speedup();
     let speed = number::ratio_with_interval(value, interval);
     let mut text = if value >= 1.0 {
-        format!("{family} is {speed} as fast as its dense rival at {}", best.label)
+        format!("{family} is {speed} as fast as its dense rival {} at {}", best.dense.run.family, best.label)
     } else {
-        format!("{family} is slower than its dense rival at every size: at best {speed} its speed, at {}", best.label)
+        format!(
+            "{family} is slower than its dense rival {} at every size: at best {speed} its speed, at {}",
+            best.dense.run.family, best.label
+        )
     };
     match Rivalry::crossover(&all) {
         Some(at) => text += &format!(", and passes it near {size}\u{a0}=\u{a0}{at:.0}"),
@@ -139,9 +142,14 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
     }
     match best.structured.run.number(col::quality_error) {
         Some(error) => text += &format!("; its operator differs from the dense one by {}", number::percent(error)),
-        None => text += "; the data names no approximation error",
+        // The schema leaves the error null where the operator is exact.
+        None => text += "; the operator is exact",
     }
-    let finding = Finding::new(text + ".", Some((anchor("dense", family), "speed-up")));
+    if let Some(seconds) = best.structured.run.number(col::prepare_s).filter(|seconds| *seconds > 0.0) {
+        text += &format!("; preparing it takes {} once", number::time(seconds));
+    }
+    let link = if Rivalry::has_figure(&all) { (anchor("dense", family), "speed-up") } else { ("problems".to_owned(), "times") };
+    let finding = Finding::new(text + ".", Some(link));
     Some(if value < 1.0 { finding.caution() } else { finding })
 }
 

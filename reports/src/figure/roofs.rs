@@ -63,7 +63,14 @@ pub(crate) fn roofs<'r>(runs: impl Iterator<Item = &'r Run>) -> Vec<MeasuredRoof
         let spread = (low <= value * (1.0 + 1e-12) && value <= high * (1.0 + 1e-12)).then_some((low, high));
         parse(name, value, spread)
     };
-    named.filter_map(roof).collect()
+    let mut found: Vec<MeasuredRoof> = named.filter_map(roof).collect();
+    // On one thread both counts are the same measurement.
+    let single: Vec<MeasuredRoof> = found.iter().filter(|one| one.threads == Threads::One).cloned().collect();
+    let equal = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b.abs();
+    let copy =
+        |all: &MeasuredRoof| single.iter().any(|one| one.roof.name == all.roof.name && equal(one.roof.value, all.roof.value));
+    found.retain(|one| one.threads == Threads::One || !copy(one));
+    found
 }
 
 fn parse(name: &str, value: f64, spread: Option<(f64, f64)>) -> Option<MeasuredRoof> {

@@ -94,7 +94,7 @@ fn contention(runs: &[&Run]) -> Option<Fact> {
         (
             "contention",
             format!(
-                "{} of {} had a sample whose wall time exceeded its CPU time by more than 5 %",
+                "{} of {} had a sample whose wall time exceeded its CPU time by more than 5\u{a0}%",
                 number::count(disturbed),
                 number::things(shares.len(), "point")
             ),
