@@ -103,6 +103,11 @@ impl Run {
         }
     }
 
+    /// Whether the point was run at all: a configuration that cannot run did not fail.
+    pub(crate) fn ran(&self) -> bool {
+        !matches!(&self.outcome, Outcome::Failed { status, .. } if NEVER_RUN.contains(&status.as_str()))
+    }
+
     /// A fixed numeric column.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.numbers.get(name).copied()
@@ -127,6 +132,8 @@ impl Run {
 
 /// Statuses under which a time may be shown and ranked; an imported run was never checked against an oracle of ours.
 const USABLE: [&str; 2] = ["ok", "not_verified"];
+/// Statuses of points that were refused before they ran.
+const NEVER_RUN: [&str; 3] = ["constraint", "unsupported", "not_run"];
 const NUMBERS: [&str; 19] = [
     col::useful_flop,
     col::dense_flop,

@@ -68,7 +68,7 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>]) -> String {
 fn field(story: &Story<'_>, contest: &Contest<'_>) -> Field {
     let knobs = varying(contest);
     let bars = contest.timed.iter().map(|entry| bar(story, contest, *entry, &knobs)).collect();
-    let failed = contest.failed.iter().map(|run| Hover::text(failure(run))).collect();
+    let failed = contest.failed.iter().filter(|run| run.ran()).map(|run| Hover::text(failure(run))).collect();
     Field { title: story.label(contest), subtitle: subtitle(contest), knobs: knobs.join(" "), bars, failed }
 }
 
@@ -88,9 +88,11 @@ fn subtitle(contest: &Contest<'_>) -> String {
     if let (Some(recommended), Some(best)) = (contest.recommended(), contest.best()) {
         parts.push(format!("recommended {}", number::ratio(ratio(recommended.estimate, best.estimate).0)));
     }
-    if !contest.failed.is_empty() {
-        parts.push(format!("{} failed", number::count(contest.failed.len())));
-    }
+    let failed = contest.failed.iter().filter(|run| run.ran()).count();
+    let words = [(failed, "failed"), (contest.failed.len() - failed, "cannot run")];
+    parts.extend(
+        words.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", number::count(count))),
+    );
     parts.join(" · ")
 }
 
