@@ -25,7 +25,10 @@ pub(crate) struct Contest<'a> {
     pub(crate) cache_mode: &'a str,
     pub(crate) timed: Vec<Entry<'a>>,
     pub(crate) failed: Vec<&'a Run>,
-    pub(crate) recommended: Option<&'a str>,
+    recommended_config: Option<&'a str>,
+    /// Places in `timed`, found once: a page asks for them at every point.
+    default: Option<usize>,
+    recommended: Option<usize>,
 }
 
 impl<'a> Contest<'a> {
@@ -38,12 +41,11 @@ impl<'a> Contest<'a> {
     }
 
     pub(crate) fn default(&self) -> Option<Entry<'a>> {
-        self.timed.iter().find(|entry| entry.run.is_default).copied()
+        self.timed.get(self.default?).copied()
     }
 
     pub(crate) fn recommended(&self) -> Option<Entry<'a>> {
-        let config = self.recommended?;
-        self.timed.iter().find(|entry| entry.run.config == config).copied()
+        self.timed.get(self.recommended?).copied()
     }
 
     /// Slowest over fastest.
@@ -72,7 +74,7 @@ pub(crate) fn contests<'a>(runs: &'a [Run], recommendations: &'a [Recommendation
     }
     let mut contests: Vec<_> = groups.into_values().collect();
     for contest in &mut contests {
-        contest.timed.sort_by(|a, b| a.estimate.seconds.total_cmp(&b.estimate.seconds));
+        contest.close();
     }
     contests.sort_by(|a, b| {
         (a.family, a.device)
@@ -111,11 +113,21 @@ fn open<'a>(run: &'a Run, mode: &'a str, recommendations: &'a [Recommendation]) 
         cache_mode: mode,
         timed: Vec::new(),
         failed: Vec::new(),
-        recommended: recommended.map(|one| one.recommended.config.as_str()),
+        recommended_config: recommended.map(|one| one.recommended.config.as_str()),
+        default: None,
+        recommended: None,
     }
 }
 
 impl<'a> Contest<'a> {
+    /// Ranks the entries once all are in.
+    fn close(&mut self) {
+        self.timed.sort_by(|a, b| a.estimate.seconds.total_cmp(&b.estimate.seconds));
+        self.default = self.timed.iter().position(|entry| entry.run.is_default);
+        self.recommended =
+            self.recommended_config.and_then(|config| self.timed.iter().position(|entry| entry.run.config == config));
+    }
+
     fn add(&mut self, run: &'a Run) {
         match &run.outcome {
             Outcome::Timed(estimate) => self.timed.push(Entry { run, estimate: *estimate }),

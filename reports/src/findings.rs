@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tilecast_runs::schema::col;
 
 use crate::contest::{Contest, ratio};
-use crate::figure::{Rivalry, anchor};
+use crate::figure::{Rivalry, TIME, anchor};
 use crate::input::{Candidate, Recommendation};
 use crate::number;
 use crate::story::Story;
@@ -126,9 +126,12 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
     let (value, interval) = best.speedup();
     let speed = number::ratio_with_interval(value, interval);
     let mut text = if value >= 1.0 {
-        format!("{family} is {speed} as fast as its dense rival at {}", best.label)
+        format!("{family} is {speed} as fast as its dense rival {} at {}", best.dense.run.family, best.label)
     } else {
-        format!("{family} is slower than its dense rival at every size: at best {speed} its speed, at {}", best.label)
+        format!(
+            "{family} is slower than its dense rival {} at every size: at best {speed} its speed, at {}",
+            best.dense.run.family, best.label
+        )
     };
     match Rivalry::crossover(&all) {
         Some(at) => text += &format!(", and passes it near {size}\u{a0}=\u{a0}{at:.0}"),
@@ -139,15 +142,20 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
     }
     match best.structured.run.number(col::quality_error) {
         Some(error) => text += &format!("; its operator differs from the dense one by {}", number::percent(error)),
-        None => text += "; the data names no approximation error",
+        // The schema leaves the error null where the operator is exact.
+        None => text += "; the operator is exact",
     }
-    let finding = Finding::new(text + ".", Some((anchor("dense", family), "speed-up")));
+    if let Some(seconds) = best.structured.run.number(col::prepare_s).filter(|seconds| *seconds > 0.0) {
+        text += &format!("; preparing it takes {} once", number::time(seconds));
+    }
+    let link = if Rivalry::has_figure(&all) { (anchor("dense", family), "speed-up") } else { ("problems".to_owned(), "times") };
+    let finding = Finding::new(text + ".", Some(link));
     Some(if value < 1.0 { finding.caution() } else { finding })
 }
 
 /// The default model on the hardest split it was scored on, beside the best other.
 fn model(story: &Story<'_>) -> Option<Finding> {
-    let times = || story.input.scores.iter().filter(|score| score.target == "time_s");
+    let times = || story.input.scores.iter().filter(|score| score.target == TIME);
     let own = || times().filter(|score| score.preset == "default");
     let score = own()
         .find(|score| score.split == "shape")
@@ -184,12 +192,11 @@ fn disturbance(story: &Story<'_>) -> Option<Finding> {
     if loud * 10 <= noise.len() && drift <= 0.05 {
         return None;
     }
-    let text = format!(
-        "The machine was not quiet: {} of {} points vary by more than 5 %, and the reference kernel drifts by up to {} within a problem; small differences on this page are not differences.",
-        number::count(loud),
-        number::count(noise.len()),
-        number::percent(drift)
-    );
+    let mut text = format!("{} of {} vary by more than 5 %", number::count(loud), number::things(noise.len(), "point"));
+    if drift > 0.0 {
+        text += &format!(", and the reference kernel drifts by up to {} within a problem", number::percent(drift));
+    }
+    text += "; small differences on this page are not differences.";
     Some(Finding::new(text, Some(("fig-noise".into(), "noise"))).caution())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use polars::prelude::DataFrame;
+use tilecast_models::{ColumnImportance, Parity, Score};
 
 /// Everything a page shows.
 ///
@@ -56,7 +57,7 @@ pub struct FamilyWords {
 /// How well one model predicts one target on one split. Fractions, not percent.
 #[derive(Clone, Debug, Default)]
 pub struct SplitScore {
-    /// Column that is predicted (`time_s`).
+    /// Quantity that is predicted (`time`).
     pub target: String,
     /// `rows`, `shape`, `config`, `device` or `family`.
     pub split: String,
@@ -70,16 +71,38 @@ pub struct SplitScore {
     pub mape: f64,
     /// Median absolute percentage error.
     pub mdape: f64,
-    /// Coefficient of determination of the raw target.
-    pub r2: f64,
+    /// Coefficient of determination of the raw target, where the test rows differ.
+    pub r2: Option<f64>,
     /// The same on logarithms.
-    pub r2_log: f64,
+    pub r2_log: Option<f64>,
     /// Kendall's rank correlation within problems, where there are problems to rank in.
     pub tau: Option<f64>,
     /// Regret of the first choice: its time over the best, minus 1.
     pub top1: Option<f64>,
     /// Regret of the best of the first five.
     pub top5: Option<f64>,
+    /// Share of test rows inside their 90 % interval.
+    pub coverage: Option<f64>,
+}
+
+impl From<&Score> for SplitScore {
+    fn from(score: &Score) -> Self {
+        Self {
+            target: score.target.name().into(),
+            split: score.split.name().into(),
+            preset: score.preset.name().into(),
+            n_train: score.n_train,
+            n_test: score.n_test,
+            mape: score.mape,
+            mdape: score.mdape,
+            r2: score.r2,
+            r2_log: score.r2_log,
+            tau: score.tau,
+            top1: Some(score.top1),
+            top5: Some(score.top5),
+            coverage: score.coverage,
+        }
+    }
 }
 
 /// One held-out row.
@@ -93,10 +116,28 @@ pub struct ParityPoint {
     pub actual_s: f64,
     /// Predicted time per call, s.
     pub predicted_s: f64,
+    /// Its 90 % interval, s.
+    pub interval: Option<(f64, f64)>,
     /// Problem and configuration, for the hover text.
     pub label: String,
     /// `experiment_id` of the row.
     pub row: String,
+}
+
+impl ParityPoint {
+    /// A test row of an evaluation of times, with what the frame says of it: `label` for people and its `experiment_id`.
+    #[must_use]
+    pub fn new(parity: &Parity, label: String, row: String) -> Self {
+        Self {
+            split: parity.split.name().into(),
+            preset: parity.preset.name().into(),
+            actual_s: parity.actual,
+            predicted_s: parity.predicted,
+            interval: parity.lo.zip(parity.hi),
+            label,
+            row,
+        }
+    }
 }
 
 /// One feature of a model.
@@ -108,6 +149,12 @@ pub struct Importance {
     pub value: f64,
     /// Lower and upper end over repeats.
     pub interval: Option<(f64, f64)>,
+}
+
+impl From<&ColumnImportance> for Importance {
+    fn from(one: &ColumnImportance) -> Self {
+        Self { feature: one.column.clone(), value: one.increase, interval: None }
+    }
 }
 
 /// A time with its interval.

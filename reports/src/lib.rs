@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`input`] | what a page is made of: plain data, no clock, no files |
-//! | [`page`] | the page itself |
+//! | [`mod@page`] | the page itself |
 //! | [`chart`] | charts as SVG text |
 //! | [`number`] | numbers as a reader wants them |
 //! | [`error`] | why no page came out |

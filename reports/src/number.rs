@@ -50,13 +50,13 @@ pub fn prefix(value: f64) -> (f64, &'static str) {
 #[must_use]
 pub fn si(value: f64, unit: &str) -> String {
     let (factor, letter) = if value == 0.0 { (1.0, "") } else { prefix(value) };
-    format!("{} {letter}{unit}", figures(value / factor, 3))
+    format!("{}\u{a0}{letter}{unit}", figures(value / factor, 3))
 }
 
 /// A time in seconds.
 #[must_use]
 pub fn time(seconds: f64) -> String {
-    if seconds.abs() >= 1000.0 { format!("{} s", figures(seconds, 4)) } else { si(seconds, "s") }
+    if seconds.abs() >= 1000.0 { format!("{}\u{a0}s", figures(seconds, 4)) } else { si(seconds, "s") }
 }
 
 /// A time with its interval, in the prefix and to the decimals of the time: `1.23 ms (1.20–1.26)`.
@@ -92,9 +92,12 @@ fn places(text: &str) -> usize {
 /// A share as a percentage: one decimal below 10 %, none above.
 #[must_use]
 pub fn percent(share: f64) -> String {
+    if share == 0.0 {
+        return "0\u{a0}%".into();
+    }
     let value = share * 100.0;
     let decimals = if value.abs() < 0.0995 { 2 } else { usize::from(value.abs() < 9.95) };
-    minus(&format!("{value:.decimals$} %"))
+    minus(&format!("{value:.decimals$}\u{a0}%"))
 }
 
 /// A count with thin spaces between thousands: `17 956`.
@@ -116,6 +119,12 @@ pub fn count(value: usize) -> String {
 #[must_use]
 pub fn things(value: usize, singular: &str) -> String {
     format!("{} {singular}{}", count(value), if value == 1 { "" } else { "s" })
+}
+
+/// `shown` of `total` things: `6 of 8 problems`, or `8 problems` where all are shown.
+#[must_use]
+pub fn share_of(shown: usize, total: usize, singular: &str) -> String {
+    if shown == total { things(total, singular) } else { format!("{} of {}", count(shown), things(total, singular)) }
 }
 
 #[cfg(test)]
@@ -142,12 +151,16 @@ mod tests {
 
     #[test]
     fn times_choose_their_prefix() {
-        for (value, expected) in
-            [(1.234e-3, "1.23 ms"), (999.6e-6, "1.00 ms"), (4.2e-8, "42.0 ns"), (12.0, "12.0 s"), (0.0, "0 s")]
-        {
+        for (value, expected) in [
+            (1.234e-3, "1.23\u{a0}ms"),
+            (999.6e-6, "1.00\u{a0}ms"),
+            (4.2e-8, "42.0\u{a0}ns"),
+            (12.0, "12.0\u{a0}s"),
+            (0.0, "0\u{a0}s"),
+        ] {
             assert_eq!(time(value), expected);
         }
-        assert_eq!(time_with_interval(1.234e-3, Some((1.2e-3, 1.26e-3))), "1.23 ms (1.20–1.26)");
+        assert_eq!(time_with_interval(1.234e-3, Some((1.2e-3, 1.26e-3))), "1.23\u{a0}ms (1.20–1.26)");
     }
 
     #[test]
@@ -157,9 +170,10 @@ mod tests {
         assert_eq!(ratio(0.432), "0.43×");
         assert_eq!(ratio_with_interval(1.0, Some((0.98, 1.0243))), "1.00× (0.98–1.02×)");
         assert_eq!(ratio_with_interval(3.1, Some((2.9, 3.31))), "3.10× (2.90–3.31×)");
-        assert_eq!(percent(0.1234), "12 %");
-        assert_eq!(percent(0.0123), "1.2 %");
-        assert_eq!(percent(0.0004), "0.04 %");
+        assert_eq!(percent(0.0), "0\u{a0}%");
+        assert_eq!(percent(0.1234), "12\u{a0}%");
+        assert_eq!(percent(0.0123), "1.2\u{a0}%");
+        assert_eq!(percent(0.0004), "0.04\u{a0}%");
         assert_eq!(count(17956), "17\u{202f}956");
         assert_eq!(count(7), "7");
         assert_eq!(count(123_456_789), "123\u{202f}456\u{202f}789");

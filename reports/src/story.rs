@@ -119,7 +119,7 @@ fn any_run<'a>(contest: &Contest<'a>) -> Option<&'a Run> {
 }
 
 fn problem_label(contest: &Contest<'_>, peers: &[&Contest<'_>]) -> String {
-    let Some(run) = any_run(contest) else { return contest.problem.to_owned() };
+    let Some(run) = any_run(contest) else { return shorten(contest.family, contest.problem) };
     let varies = |name: &str| {
         let values = peers.iter().filter_map(|peer| any_run(peer)).map(|run| run.axes.get(name));
         let mut values = values.collect::<Vec<_>>();
@@ -132,7 +132,7 @@ fn problem_label(contest: &Contest<'_>, peers: &[&Contest<'_>]) -> String {
     let dtypes: BTreeSet<&str> = peers.iter().filter_map(|peer| any_run(peer)).map(|run| run.dtype.as_str()).collect();
     let dtype = (dtypes.len() > 1).then(|| run.dtype.clone()).filter(|dtype| !dtype.is_empty());
     if axes.is_empty() {
-        return dtype.unwrap_or_else(|| contest.problem.to_owned());
+        return dtype.unwrap_or_else(|| shorten(contest.family, contest.problem));
     }
     let mut parts = chain(&axes);
     parts.extend(dtype);

@@ -103,6 +103,11 @@ impl Run {
         }
     }
 
+    /// Whether the point was run at all: a configuration that cannot run did not fail.
+    pub(crate) fn ran(&self) -> bool {
+        !matches!(&self.outcome, Outcome::Failed { status, .. } if NEVER_RUN.contains(&status.as_str()))
+    }
+
     /// A fixed numeric column.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.numbers.get(name).copied()
@@ -127,6 +132,8 @@ impl Run {
 
 /// Statuses under which a time may be shown and ranked; an imported run was never checked against an oracle of ours.
 const USABLE: [&str; 2] = ["ok", "not_verified"];
+/// Statuses of points that were refused before they ran.
+const NEVER_RUN: [&str; 3] = ["constraint", "unsupported", "not_run"];
 const NUMBERS: [&str; 19] = [
     col::useful_flop,
     col::dense_flop,
@@ -277,9 +284,15 @@ impl Columns {
 
     /// The non-null values of the columns under `prefix`, by the rest of their names.
     fn open(&self, prefix: &str, row: usize) -> BTreeMap<String, Value> {
-        let numbers = self.numbers.keys().filter_map(|name| Some((name, Value::Number(self.number(name, row)?))));
-        let texts = self.texts.keys().filter_map(|name| Some((name, Value::Text(self.text(name, row)?.clone()))));
-        numbers.chain(texts).filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.to_owned(), value))).collect()
+        // Names are sorted: those under a prefix lie together.
+        let number =
+            |(name, _): (&String, _)| Some((name.strip_prefix(prefix)?.to_owned(), Value::Number(self.number(name, row)?)));
+        let text =
+            |(name, _): (&String, _)| Some((name.strip_prefix(prefix)?.to_owned(), Value::Text(self.text(name, row)?.clone())));
+        let under = |name: &String| name.starts_with(prefix);
+        let numbers = self.numbers.range(prefix.to_owned()..).take_while(|(name, _)| under(name)).filter_map(number);
+        let texts = self.texts.range(prefix.to_owned()..).take_while(|(name, _)| under(name)).filter_map(text);
+        numbers.chain(texts).collect()
     }
 
     fn outcome(&self, row: usize) -> Outcome {

@@ -219,11 +219,44 @@ fn a_status_that_is_not_a_success_never_counts_as_a_time() {
     wrong.set("status", "incorrect");
     rows.push(wrong);
     let page = written(&bare(&rows));
-    assert!(page.contains("2.00×") && !page.contains("1.00 ns"));
+    assert!(page.contains("2.00×") && !page.contains("1.00\u{a0}ns"));
 }
 
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let rows = rows();
     assert_eq!(written(&input(&rows)), written(&input(&rows)));
+}
+
+#[test]
+fn roofs_from_a_catalogue_are_not_called_measured() {
+    let mut nominal = pair("import:kernel_tuner");
+    for row in &mut nominal {
+        row.0.retain(|name, _| !(name.starts_with("roof.") && (name.ends_with("_low") || name.ends_with("_high"))));
+    }
+    for (rows, words) in
+        [(nominal, "nominal values of the device, not measured"), (pair("cpu"), "roofs are measured, bands their spread")]
+    {
+        let page = written(&bare(&rows));
+        assert!(page.contains(words), "{words} is missing");
+    }
+}
+
+#[test]
+fn a_family_slower_than_its_dense_rival_everywhere_is_called_that() {
+    let mut rows = Vec::new();
+    for (n, dense_s) in [(64_i64, 0.4e-3), (128, 0.9e-3)] {
+        let problem = format!("n={n}");
+        let mut own = row("cpu", "toy", &problem, "tile=8");
+        own.set("problem.n", n);
+        timed(&mut own, 1e-3, 0.01);
+        let mut rival = row("cpu", "gemm", &format!("m={n}"), "tile=1");
+        rival.set("role", "baseline").set("baseline_of", format!("p-toy-{problem}"));
+        timed(&mut rival, dense_s, 0.01);
+        rows.extend([own, rival]);
+    }
+    let page = written(&bare(&rows));
+    assert!(page.contains("slower than its dense rival gemm at every size: at best 0.90×"));
+    assert!(page.contains("nowhere faster than dense"));
+    assert!(page.contains("the operator is exact"));
 }

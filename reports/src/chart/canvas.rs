@@ -249,6 +249,11 @@ impl Canvas {
         });
     }
 
+    /// Draws texts with a rim in the colour of the page, to be read across lines.
+    pub fn haloed(&self, draw: impl FnOnce(&Self)) {
+        self.group("class=\"h\"", draw);
+    }
+
     /// Draws dashed.
     pub fn dashed(&self, draw: impl FnOnce(&Self)) {
         self.group("stroke-dasharray=\"4 3\"", draw);

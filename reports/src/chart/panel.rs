@@ -4,6 +4,9 @@ use super::axis::{Axis, Scale, Tick};
 use super::canvas::{Align, Canvas, Lettering, Point, SIZE, SMALL, Stroke, Weight, text_width};
 use super::ink::Ink;
 
+/// At most one vertical label per this many px: two lines stay free between labels.
+const ROW: f64 = 42.0;
+
 /// Room kept around plotting areas, px.
 pub const TOP: f64 = 40.0;
 /// Below: ticks and the axis name.
@@ -68,12 +71,11 @@ impl Panel {
     }
 
     fn horizontal(&self, canvas: &Canvas, ticks: Ticks) {
-        // A label every 34 px leaves more than one line between.
         let mut last = f64::INFINITY;
         if self.height > 0.0 && self.y.scale == Scale::Log {
             canvas.line((self.left, self.top), (self.left, self.bottom()), Stroke::hair());
         }
-        for tick in self.y.ticks(room(self.height, 34.0)) {
+        for tick in self.y.ticks(room(self.height, ROW)) {
             let (_, y) = self.at(self.x.low, tick.value);
             let Tick { label: Some(label), .. } = tick else {
                 canvas.line((self.left - 3.0, y), (self.left, y), Stroke::hair());
@@ -125,7 +127,7 @@ fn room(length: f64, each: f64) -> usize {
 /// Px that the tick labels of `axis`, drawn `height` px tall, need on its left.
 #[must_use]
 pub fn gutter(axis: &Axis, height: f64) -> f64 {
-    let labels = axis.ticks(room(height, 34.0)).into_iter().filter_map(|tick| tick.label);
+    let labels = axis.ticks(room(height, ROW)).into_iter().filter_map(|tick| tick.label);
     labels.map(|label| text_width(&label, SMALL, Weight::Plain)).fold(12.0, f64::max) + 10.0
 }
 

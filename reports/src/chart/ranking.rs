@@ -47,7 +47,7 @@ pub struct Ranking {
 }
 
 /// Above this many configurations in a panel the points become a line; the marks stay.
-const POINTS: usize = 400;
+pub const POINTS: usize = 400;
 /// Crosses on the margin; failures beyond this are in the count above the panel and in the table.
 const CROSSES: usize = 8;
 

@@ -17,6 +17,17 @@ pub enum Limit {
     Bandwidth,
 }
 
+impl Limit {
+    /// Unit of its values.
+    #[must_use]
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Compute => "FLOP/s",
+            Self::Bandwidth => "B/s",
+        }
+    }
+}
+
 /// A measured roof.
 #[derive(Clone, Debug)]
 pub struct Roof {
@@ -127,12 +138,12 @@ impl Roofline {
     fn draw_roofs(&self, sheet: &Canvas, panel: &Panel) {
         let cap = self.peak().map_or(f64::INFINITY, |roof| roof.spread.map_or(roof.value, |(_, high)| high));
         let mut taken: Vec<(f64, f64)> = Vec::new();
+        let mut paths = Vec::new();
         let mut roofs: Vec<&Roof> = self.roofs.iter().collect();
         roofs.sort_by(|a, b| b.value.total_cmp(&a.value));
         for roof in roofs {
             if let Some((low, high)) = roof.spread {
-                let mut band = line(panel, roof, low, cap);
-                band.extend(line(panel, roof, high, cap).into_iter().rev());
+                let band = band(line(panel, roof, low, cap), line(panel, roof, high, cap), panel);
                 if band.len() > 2 {
                     sheet.polygon(&band, Ink::Soft, 0.22);
                 }
@@ -140,8 +151,12 @@ impl Roofline {
             let path = line(panel, roof, roof.value, cap.min(self.peak().map_or(f64::INFINITY, |peak| peak.value)));
             if path.len() > 1 {
                 sheet.hovered(&Hover::text(roof_words(roof)), |sheet| sheet.path(&path, Stroke::new(Ink::Soft, 1.6)));
-                name_roof(sheet, panel, roof, &path, &mut taken);
+                paths.push((roof, path));
             }
+        }
+        // Names last: no line runs through them.
+        for (roof, path) in paths {
+            name_roof(sheet, panel, roof, &path, &mut taken);
         }
     }
 
@@ -172,8 +187,15 @@ fn draw_spot(sheet: &Canvas, spot: &Spot, at: (f64, f64), radius: f64) {
     }
 }
 
+/// The area between the lower and the upper line of a roof, with the corner of the panel where only the lower one is cut there.
+fn band(low: Vec<(f64, f64)>, high: Vec<(f64, f64)>, panel: &Panel) -> Vec<(f64, f64)> {
+    let cut = |line: &[(f64, f64)]| line.first().is_some_and(|(x, _)| *x > panel.left + 0.1);
+    let corner = (cut(&low) && !cut(&high)).then(|| (panel.left, panel.bottom()));
+    corner.into_iter().chain(low).chain(high.into_iter().rev()).collect()
+}
+
 fn roof_words(roof: &Roof) -> String {
-    let unit = if roof.limit == Limit::Compute { "FLOP/s" } else { "B/s" };
+    let unit = roof.limit.unit();
     let spread = roof.spread.map(|(low, high)| format!("\nspread {} to {}", number::si(low, unit), number::si(high, unit)));
     format!("{} {}{}", roof.name, number::si(roof.value, unit), spread.unwrap_or_default())
 }
@@ -195,12 +217,12 @@ fn line(panel: &Panel, roof: &Roof, value: f64, cap: f64) -> Vec<(f64, f64)> {
 
 /// Writes the roof's name: a compute roof above its right end, a bandwidth roof beside its lower end, clear of other names.
 fn name_roof(sheet: &Canvas, panel: &Panel, roof: &Roof, path: &[(f64, f64)], taken: &mut Vec<(f64, f64)>) {
-    let unit = if roof.limit == Limit::Compute { "FLOP/s" } else { "B/s" };
+    let unit = roof.limit.unit();
     let text = format!("{} {}", roof.name, number::si(roof.value, unit));
     let lettering = Lettering::main(Align::End).sized(SMALL);
     if roof.limit == Limit::Compute {
         let (x, y) = path[1];
-        sheet.text((x - 2.0, y - 9.0), &text, lettering);
+        sheet.haloed(|sheet| sheet.text((x - 2.0, y - 9.0), &text, lettering));
         return;
     }
     let ((x0, y0), (x1, y1)) = (path[0], path[1]);
@@ -212,7 +234,7 @@ fn name_roof(sheet: &Canvas, panel: &Panel, roof: &Roof, path: &[(f64, f64)], ta
         let free = taken.iter().all(|&(tx, ty)| (ty - y).abs() > 15.0 || (tx - x).abs() > width + 20.0);
         if free && x + 8.0 + width < panel.right() && y < panel.bottom() - 8.0 {
             taken.push((x, y));
-            sheet.text((x + 8.0, y + 5.0), &text, Lettering::main(Align::Start).sized(SMALL));
+            sheet.haloed(|sheet| sheet.text((x + 8.0, y + 5.0), &text, Lettering::main(Align::Start).sized(SMALL)));
             return;
         }
     }

@@ -161,8 +161,10 @@ impl Plot {
     fn parity(&self, sheet: &Canvas, panel: &Panel) {
         let (_, y) = panel.at(panel.x.low, 1.0);
         sheet.line((panel.left, y), (panel.right(), y), Stroke::new(Ink::Text, 1.2));
-        sheet.text((panel.right() - 4.0, y - 9.0), "faster ↑", Lettering::soft(Align::End).sized(11.0));
-        sheet.text((panel.right() - 4.0, y + 10.0), "slower ↓", Lettering::soft(Align::End).sized(11.0));
+        sheet.haloed(|sheet| {
+            sheet.text((panel.right() - 4.0, y - 9.0), "faster ↑", Lettering::soft(Align::End).sized(11.0));
+            sheet.text((panel.right() - 4.0, y + 10.0), "slower ↓", Lettering::soft(Align::End).sized(11.0));
+        });
         let Some(size) = self.crossover else { return };
         let (x, _) = panel.at(size, 1.0);
         sheet.dashed(|sheet| sheet.line((x, panel.top), (x, panel.bottom()), Stroke::new(Ink::Accent, 1.2)));

@@ -3,14 +3,19 @@
 mod model;
 mod ranking;
 mod roofline;
+mod roofs;
 mod structured;
 mod tiles;
 mod trust;
 
+pub(crate) use roofs::{MeasuredRoof, roofs};
 pub(crate) use structured::Rivalry;
 
 use crate::chart::Chart;
 use crate::story::Story;
+
+/// Name of the target whose scores figures and findings quote.
+pub(crate) const TIME: &str = "time";
 
 /// Widest that a figure grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use tilecast_runs::schema;
 
-use super::{Figure, Span};
+use super::{Figure, Span, TIME};
 use crate::chart::Hover;
 use crate::chart::importance::{Feature, ImportanceChart};
 use crate::chart::parity::{Pair, Parity, Split};
@@ -15,7 +15,7 @@ const FEATURES: usize = 12;
 
 /// The score of `preset` on `split` for times.
 pub(crate) fn score<'s>(story: &'s Story<'_>, split: &str, preset: &str) -> Option<&'s SplitScore> {
-    story.input.scores.iter().find(|score| score.split == split && score.preset == preset && score.target == "time_s")
+    story.input.scores.iter().find(|score| score.split == split && score.preset == preset && score.target == TIME)
 }
 
 /// The preset whose predictions are shown: `default` where it is there, else the first.
@@ -74,7 +74,7 @@ fn pair(story: &Story<'_>, point: &ParityPoint) -> Pair {
         "{}\nmeasured {}\npredicted {}\nrow {}",
         point.label,
         number::time(point.actual_s),
-        number::time(point.predicted_s),
+        number::time_with_interval(point.predicted_s, point.interval),
         short_id(&point.row)
     );
     let hover = Hover { text, command: story.input.commands.get(&point.row).cloned() };

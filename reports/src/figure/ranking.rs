@@ -4,7 +4,7 @@ use tilecast_runs::schema::col;
 
 use super::{Figure, Span, anchor, listing};
 use crate::chart::Hover;
-use crate::chart::ranking::{Bar, Field, Ranking};
+use crate::chart::ranking::{Bar, Field, POINTS, Ranking};
 use crate::contest::{Contest, Entry, ratio};
 use crate::number;
 use crate::story::{Story, marks, sample};
@@ -23,33 +23,31 @@ pub(super) fn figure(story: &Story<'_>, family: &str) -> Option<Figure> {
     let title = title(story, &contests);
     let runs = || contests.iter().flat_map(|contest| &contest.timed).map(|entry| entry.run);
     let statistic = listing(runs().filter_map(|run| run.text(col::time_statistic)));
-    let basis = listing(runs().filter_map(|run| run.text(col::time_basis)));
+    let basis = listing(runs().filter_map(|run| run.text(col::time_basis)).filter(|basis| *basis != "unknown"));
     let subtitle = format!(
-        "{family}: time per call over the best of the problem, {}; {} in {} of {}{}{}.",
+        "{family}: time per call over the best of the problem, {}; {} in {}{}{}.",
         story.origin,
         number::things(points, "point"),
-        shown.len(),
-        number::things(contests.len(), "problem"),
+        number::share_of(shown.len(), contests.len(), "problem"),
         if statistic.is_empty() { String::new() } else { format!("; statistic {statistic}") },
         if basis.is_empty() { String::new() } else { format!(" of {} time", basis.replace('_', " ")) },
     );
     let caption = caption(&shown);
     let label = format!("Time by configuration of {family}: {title}");
     let fields = shown.iter().map(|contest| field(story, contest)).collect();
+    let span = if shown.len() == 1 { Span::Column } else { Span::Broad };
     let chart = Box::new(Ranking { label, fields });
-    Some(Figure { id: anchor("ranking", family), title, subtitle, caption, span: Span::Broad, chart })
+    Some(Figure { id: anchor("ranking", family), title, subtitle, caption, span, chart })
 }
 
 fn caption(contests: &[&Contest<'_>]) -> String {
     let whiskers = contests.iter().flat_map(|contest| &contest.timed).any(|entry| entry.estimate.interval.is_some());
-    let first = if whiskers {
-        "Whiskers are 95 % bootstrap intervals of each time."
+    let look = "Look at how long the flat part on the left is: many configurations there means the choice is forgiving.";
+    if whiskers {
+        format!("{look} Whiskers are 95 % bootstrap intervals; neighbours whose whiskers overlap are not ranked by this data.")
     } else {
-        "These rows carry no intervals, so no whiskers are drawn."
-    };
-    format!(
-        "{first} Look at how long the flat part on the left is: many configurations there means the choice is forgiving. Neighbours whose whiskers overlap are not ranked by this data."
-    )
+        format!("{look} These rows carry no intervals, so nothing here says which neighbours differ.")
+    }
 }
 
 fn title(story: &Story<'_>, contests: &[&Contest<'_>]) -> String {
@@ -70,7 +68,7 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>]) -> String {
 fn field(story: &Story<'_>, contest: &Contest<'_>) -> Field {
     let knobs = varying(contest);
     let bars = contest.timed.iter().map(|entry| bar(story, contest, *entry, &knobs)).collect();
-    let failed = contest.failed.iter().map(|run| Hover::text(failure(run))).collect();
+    let failed = contest.failed.iter().filter(|run| run.ran()).map(|run| Hover::text(failure(run))).collect();
     Field { title: story.label(contest), subtitle: subtitle(contest), knobs: knobs.join(" "), bars, failed }
 }
 
@@ -90,9 +88,11 @@ fn subtitle(contest: &Contest<'_>) -> String {
     if let (Some(recommended), Some(best)) = (contest.recommended(), contest.best()) {
         parts.push(format!("recommended {}", number::ratio(ratio(recommended.estimate, best.estimate).0)));
     }
-    if !contest.failed.is_empty() {
-        parts.push(format!("{} failed", number::count(contest.failed.len())));
-    }
+    let failed = contest.failed.iter().filter(|run| run.ran()).count();
+    let words = [(failed, "failed"), (contest.failed.len() - failed, "cannot run")];
+    parts.extend(
+        words.into_iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{} {word}", number::count(count))),
+    );
     parts.join(" · ")
 }
 
@@ -100,13 +100,11 @@ fn bar(story: &Story<'_>, contest: &Contest<'_>, entry: Entry<'_>, knobs: &[&str
     let values: Vec<String> = knobs.iter().filter_map(|knob| entry.run.knobs.get(*knob)).map(Value::label).collect();
     let best = contest.best().map_or(entry.estimate.seconds, |best| best.estimate.seconds);
     let interval = entry.estimate.interval.map(|(low, high)| (low / best, high / best));
-    Bar {
-        name: values.join(" "),
-        slowdown: entry.estimate.seconds / best,
-        interval,
-        marks: marks(contest, entry),
-        hover: story.hover(entry.run),
-    }
+    let marks = marks(contest, entry);
+    // Beyond this many the points become a line, and only the marked ones can be pointed at.
+    let reachable = contest.timed.len() <= POINTS || !marks.is_empty();
+    let hover = if reachable { story.hover(entry.run) } else { Hover::default() };
+    Bar { name: values.join(" "), slowdown: entry.estimate.seconds / best, interval, marks, hover }
 }
 
 fn failure(run: &Run) -> String {

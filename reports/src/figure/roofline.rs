@@ -1,18 +1,19 @@
 //! Roofline per device, from the roofs stored with its rows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tilecast_runs::schema::col;
 
+use super::roofs::{MeasuredRoof, bounding, peak, roofs};
 use super::{Figure, Span, anchor};
-use crate::chart::roofline::{Limit, Roof, Roofline, Spot};
+use crate::chart::roofline::{Roof, Roofline, Spot};
 use crate::contest::{Contest, Entry};
 use crate::number;
 use crate::story::{Story, marks};
 use crate::table::Run;
 
-/// Above this many points only the marked ones are drawn, with what they lost to (page brief: density beyond 2,000).
-const POINTS: usize = 2000;
+/// Above this many points only every so many is drawn: all points of a problem share one column of the chart.
+const POINTS: usize = 1200;
 
 pub(super) fn figures(story: &Story<'_>) -> Vec<Figure> {
     let devices: BTreeSet<&str> = story.timed().map(|contest| contest.device).collect();
@@ -20,19 +21,27 @@ pub(super) fn figures(story: &Story<'_>) -> Vec<Figure> {
 }
 
 fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
-    let roofs = roofs(story.runs.iter().filter(|run| run.device == device));
     let contests: Vec<_> = story.timed().filter(|contest| contest.device == device).collect();
+    let runs: Vec<&Run> = contests.iter().flat_map(|contest| &contest.timed).map(|entry| entry.run).collect();
+    let all = roofs(story.runs.iter().filter(|run| run.device == device));
+    let roofs = bounding(&all, &runs);
     let families = families(&contests);
     let spots = spots(story, &contests, &families);
     if roofs.is_empty() || spots.is_empty() {
         return None;
     }
-    let title = title(story, &contests, &roofs);
+    let title = title(story, &contests, &all, &roofs);
     let subtitle = format!(
-        "Useful FLOP/s against useful FLOP per compulsory byte on {device}, {}; {} of {}, area by share of time; roofs are measured, bands their spread.",
+        "Useful FLOP/s against useful FLOP per compulsory byte on {device}, {}; {} of {}{}, area by share of time; {}.",
         story.origin,
         number::things(spots.len(), "point"),
         number::things(contests.len(), "problem"),
+        if stride(&contests) > 1 { format!(" (one in {}, and the marked ones)", stride(&contests)) } else { String::new() },
+        if nominal(&roofs) {
+            "roofs without a band are nominal values of the device, not measured"
+        } else {
+            "roofs are measured, bands their spread"
+        },
     );
     let caption = "A point under the slope of a memory roof is limited by that level at best; a point under the flat roof by arithmetic. \
         Intensity counts each operand once, so only the DRAM slope bounds a point strictly: inner levels see more traffic than this axis shows.";
@@ -42,60 +51,28 @@ fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
     Some(Figure { id: anchor("roofline", device), title, subtitle, caption: caption.into(), span: Span::Broad, chart })
 }
 
-/// Named roofs of `runs`: the mean of what the rows carry, with the widest spread. `NAME_low` and `NAME_high` are the ends.
-pub(crate) fn roofs<'r>(runs: impl Iterator<Item = &'r Run>) -> Vec<Roof> {
-    let mut seen: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for run in runs {
-        for (name, value) in run.roofs.iter().filter(|(_, value)| **value > 0.0) {
-            seen.entry(name).or_default().push(*value);
-        }
-    }
-    let ends = |name: &str, side: &str| seen.get(format!("{name}_{side}").as_str());
-    let named = seen.keys().filter_map(|name| Some((*name, limit(name)?)));
-    named
-        .map(|(name, limit)| {
-            let values = &seen[name];
-            #[allow(clippy::cast_precision_loss)] // a count of rows
-            let value = values.iter().sum::<f64>() / values.len() as f64;
-            let low = ends(name, "low").into_iter().flatten().copied().fold(f64::INFINITY, f64::min);
-            let high = ends(name, "high").into_iter().flatten().copied().fold(0.0, f64::max);
-            let spread = (low <= value && value <= high).then_some((low, high));
-            Roof { name: roof_name(name, limit), limit, value, spread }
-        })
-        .collect()
-}
-
-fn limit(name: &str) -> Option<Limit> {
-    if name.ends_with("flop_per_s") {
-        Some(Limit::Compute)
-    } else if name.ends_with("bytes_per_s") {
-        Some(Limit::Bandwidth)
-    } else {
-        None
-    }
-}
-
-/// `dram_bytes_per_s` → `DRAM`, `flop_per_s` → `arithmetic peak`, `f64_flop_per_s` → `arithmetic peak (f64)`.
-fn roof_name(name: &str, limit: Limit) -> String {
-    match limit {
-        Limit::Bandwidth => name.trim_end_matches("bytes_per_s").trim_end_matches('_').replace('_', " ").to_uppercase(),
-        Limit::Compute => {
-            let kind = name.trim_end_matches("flop_per_s").trim_end_matches('_').replace('_', " ");
-            if kind.is_empty() { "arithmetic peak".into() } else { format!("arithmetic peak ({kind})") }
-        }
-    }
-}
-
 fn families<'a>(contests: &[&Contest<'a>]) -> Vec<&'a str> {
     contests.iter().map(|contest| contest.family).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-fn spots(story: &Story<'_>, contests: &[&Contest<'_>], families: &[&str]) -> Vec<Spot> {
+/// True where a roof carries no measured spread: it comes from a catalogue.
+fn nominal(roofs: &[Roof]) -> bool {
+    roofs.iter().any(|roof| roof.spread.is_none())
+}
+
+/// One in how many points is drawn.
+fn stride(contests: &[&Contest<'_>]) -> usize {
     let all: usize = contests.iter().map(|contest| contest.timed.len()).sum();
+    all.div_ceil(POINTS).max(1)
+}
+
+fn spots(story: &Story<'_>, contests: &[&Contest<'_>], families: &[&str]) -> Vec<Spot> {
+    let stride = stride(contests);
     let mut spots = Vec::new();
     for contest in contests {
-        let entries = contest.timed.iter().filter(|entry| all <= POINTS || !marks(contest, **entry).is_empty());
-        spots.extend(entries.filter_map(|entry| spot(story, contest, *entry, families)));
+        let entries =
+            contest.timed.iter().enumerate().filter(|(rank, entry)| rank % stride == 0 || !marks(contest, **entry).is_empty());
+        spots.extend(entries.filter_map(|(_, entry)| spot(story, contest, *entry, families)));
     }
     let most = spots.iter().map(|spot| spot.share).fold(0.0, f64::max);
     spots.iter_mut().for_each(|spot| spot.share /= most);
@@ -116,23 +93,16 @@ fn spot(story: &Story<'_>, contest: &Contest<'_>, entry: Entry<'_>, families: &[
     })
 }
 
-/// The compute roof that bounds `run`: that of its data type where roofs name one, else the plain one.
-pub(crate) fn peak<'r>(roofs: &'r [Roof], run: &Run) -> Option<&'r Roof> {
-    let mut compute = roofs.iter().filter(|roof| roof.limit == Limit::Compute);
-    let typed = |roof: &&Roof| !run.dtype.is_empty() && roof.name.contains(run.dtype.as_str());
-    let found = compute.clone().find(typed);
-    found.or_else(|| compute.find(|roof| roof.name == "arithmetic peak"))
-}
-
-fn title(story: &Story<'_>, contests: &[&Contest<'_>], roofs: &[Roof]) -> String {
+fn title(story: &Story<'_>, contests: &[&Contest<'_>], all: &[MeasuredRoof], roofs: &[Roof]) -> String {
     let shares = contests.iter().filter_map(|contest| {
         let run = contest.best()?.run;
-        let roof = peak(roofs, run)?;
+        let roof = &peak(all, run)?.roof;
         Some((run.number(col::useful_flop)? / run.seconds()? / roof.value, contest))
     });
     match shares.max_by(|a, b| a.0.total_cmp(&b.0)) {
         Some((share, contest)) => format!(
-            "The nearest to the arithmetic peak is {} at {}: {} of it",
+            "The nearest to the {}arithmetic peak is {} at {}: {} of it",
+            if nominal(roofs) { "nominal " } else { "" },
             contest.family,
             story.label(contest),
             number::percent(share)

@@ -7,7 +7,6 @@ use tilecast_runs::schema::col;
 use super::{Figure, Span, anchor};
 use crate::chart::speedup::{Line, Plot, Quantity, Reading, Speedup};
 use crate::contest::{Contest, Entry, ratio};
-use crate::input::Estimate;
 use crate::number;
 use crate::story::Story;
 use crate::table::{Role, Run, Value};
@@ -18,7 +17,7 @@ const LINES: usize = 6;
 /// A problem on which the family and its dense rival were both timed.
 pub(crate) struct Rivalry<'a> {
     pub(crate) structured: Entry<'a>,
-    pub(crate) dense: Estimate,
+    pub(crate) dense: Entry<'a>,
     pub(crate) label: String,
     size: f64,
     line: String,
@@ -27,7 +26,12 @@ pub(crate) struct Rivalry<'a> {
 impl<'a> Rivalry<'a> {
     /// Dense time over structured time, with the widest interval their own allow.
     pub(crate) fn speedup(&self) -> (f64, Option<(f64, f64)>) {
-        ratio(self.dense, self.structured.estimate)
+        ratio(self.dense.estimate, self.structured.estimate)
+    }
+
+    /// Whether there are sizes enough to draw.
+    pub(crate) fn has_figure(all: &[Self]) -> bool {
+        all.iter().any(|one| one.size > all[0].size)
     }
 
     /// Size on the axis of the figure.
@@ -41,7 +45,7 @@ impl<'a> Rivalry<'a> {
             story.contests.iter().filter(|contest| contest.family == family).filter_map(|contest| pair(story, contest)).collect();
         let size = size_axis(&pairs)?;
         let others = free_axes(&pairs, &size);
-        let rivalry = |(contest, structured, dense): &(&Contest<'a>, Entry<'a>, Estimate)| {
+        let rivalry = |(contest, structured, dense): &Pair<'_, 'a>| {
             let axes = &structured.run.axes;
             let line: Vec<String> =
                 others.iter().filter_map(|name| Some(format!("{name}={}", axes.get(name)?.label()))).collect();
@@ -64,7 +68,7 @@ impl<'a> Rivalry<'a> {
     }
 }
 
-type Pair<'b, 'a> = (&'b Contest<'a>, Entry<'a>, Estimate);
+type Pair<'b, 'a> = (&'b Contest<'a>, Entry<'a>, Entry<'a>);
 
 fn pair<'b, 'a>(story: &Story<'a>, contest: &'b Contest<'a>) -> Option<Pair<'b, 'a>> {
     let rival = |run: &&Run| {
@@ -72,12 +76,12 @@ fn pair<'b, 'a>(story: &Story<'a>, contest: &'b Contest<'a>) -> Option<Pair<'b, 
             && run.device == contest.device
             && run.cache_mode == contest.cache_mode
     };
-    let times = story.runs.iter().filter(rival).filter_map(Run::estimate);
-    let dense = times.min_by(|a, b| a.seconds.total_cmp(&b.seconds))?;
+    let entries = story.runs.iter().filter(rival).filter_map(|run| Some(Entry { run, estimate: run.estimate()? }));
+    let dense = entries.min_by(|a, b| a.estimate.seconds.total_cmp(&b.estimate.seconds))?;
     Some((contest, contest.best()?, dense))
 }
 
-/// The numeric axis with the most values; of equals the one whose name is `n`, then the first.
+/// The numeric axis with the most values; of equals the one whose name is `n` or begins with it, then the first.
 fn size_axis(pairs: &[Pair<'_, '_>]) -> Option<String> {
     let mut values: BTreeMap<&String, Vec<f64>> = BTreeMap::new();
     for (_, entry, _) in pairs {
@@ -91,7 +95,7 @@ fn size_axis(pairs: &[Pair<'_, '_>]) -> Option<String> {
     }
     values
         .into_iter()
-        .max_by_key(|(name, seen)| (seen.len(), name.as_str() == "n", std::cmp::Reverse((*name).clone())))
+        .max_by_key(|(name, seen)| (seen.len(), name.as_str() == "n", name.starts_with('n'), std::cmp::Reverse((*name).clone())))
         .map(|(name, _)| name.clone())
 }
 
@@ -118,6 +122,10 @@ fn free_axes(pairs: &[Pair<'_, '_>], size: &str) -> Vec<String> {
 
 pub(super) fn figure(story: &Story<'_>, family: &str) -> Option<Figure> {
     let (size, all) = Rivalry::all(story, family)?;
+    // One size makes no line: its numbers are a finding and a row of the table.
+    if !Rivalry::has_figure(&all) {
+        return None;
+    }
     let mut names: Vec<String> = Vec::new();
     for one in &all {
         if !names.contains(&one.line) {
@@ -183,7 +191,7 @@ fn lines<'a>(
                 "{}\n{}\ndense {}",
                 one.label,
                 hover.text,
-                number::time_with_interval(one.dense.seconds, one.dense.interval)
+                number::time_with_interval(one.dense.estimate.seconds, one.dense.estimate.interval)
             );
             Some(Reading { size: one.size, value, interval, hover })
         });

@@ -25,14 +25,14 @@ pub(super) fn figure(story: &Story<'_>, family: &str) -> Option<Figure> {
     let facets: Vec<_> = shown.iter().map(|contest| grid.facet(contest)).collect();
     let title = grid.title(&contests);
     let subtitle = format!(
-        "{family}: the fastest configuration with each {column} and {row}, over the best of its problem, {}; {} of {}.",
+        "{family}: the fastest configuration with each {column} and {row}, over the best of its problem, {}; {}.",
         story.origin,
-        facets.len(),
-        number::things(contests.len(), "problem")
+        number::share_of(facets.len(), contests.len(), "problem")
     );
     let caption = caption(story, family, &column, &row);
     let label = format!("Heat map of {column} and {row}: {title}");
     let names = |values: &[Value]| values.iter().map(Value::label).collect();
+    let span = if facets.len() == 1 { Span::Column } else { Span::Broad };
     let chart = Heatmap {
         label,
         column_name: column.clone(),
@@ -41,7 +41,7 @@ pub(super) fn figure(story: &Story<'_>, family: &str) -> Option<Figure> {
         rows: names(&rows),
         facets,
     };
-    Some(Figure { id: anchor("tiles", family), title, subtitle, caption, span: Span::Broad, chart: Box::new(chart) })
+    Some(Figure { id: anchor("tiles", family), title, subtitle, caption, span, chart: Box::new(chart) })
 }
 
 fn caption(story: &Story<'_>, family: &str, column: &str, row: &str) -> String {
@@ -56,25 +56,35 @@ fn caption(story: &Story<'_>, family: &str, column: &str, row: &str) -> String {
     }
 }
 
+/// A knob that could be an axis.
+struct Axis {
+    name: String,
+    values: Vec<Value>,
+    importance: Option<f64>,
+    spread: f64,
+}
+
 /// The two knobs to plot: by the model's importance where it ranks at least two of them, else by how far the best time moves.
 fn knobs(story: &Story<'_>, contests: &[&Contest<'_>]) -> Option<(String, String)> {
     let names: BTreeSet<&String> =
         contests.iter().flat_map(|contest| &contest.timed).flat_map(|entry| entry.run.knobs.keys()).collect();
-    let plottable = |name: &&String| (2..=VALUES).contains(&values(contests, name).len());
-    let names: Vec<&String> = names.into_iter().filter(plottable).collect();
-    let numeric = |name: &&&String| values(contests, name).iter().all(|value| value.number().is_some());
-    let numbers: Vec<&String> = names.iter().filter(numeric).copied().collect();
-    let mut names = if numbers.len() >= 2 { numbers } else { names };
-    let rank = |name: &str| weight(story, name).unwrap_or_else(|| spread(contests, name));
-    let ranked = names.iter().filter(|name| weight(story, name).is_some()).count() >= 2;
-    names.sort_by(|a, b| {
-        let by = |name: &str| if ranked { weight(story, name).unwrap_or(0.0) } else { rank(name) };
-        by(b).total_cmp(&by(a)).then(a.cmp(b))
-    });
-    let (first, second) = (names.first()?.to_string(), names.get(1)?.to_string());
+    let axis = |name: &String| {
+        let values = values(contests, name);
+        let plottable = (2..=VALUES).contains(&values.len());
+        plottable.then(|| Axis { importance: weight(story, name), spread: spread(contests, name), name: name.clone(), values })
+    };
+    let mut axes: Vec<Axis> = names.into_iter().filter_map(axis).collect();
+    let numeric = |axis: &Axis| axis.values.iter().all(|value| value.number().is_some());
+    if axes.iter().filter(|axis| numeric(axis)).count() >= 2 {
+        axes.retain(numeric);
+    }
+    let ranked = axes.iter().filter(|axis| axis.importance.is_some()).count() >= 2;
+    let rank = |axis: &Axis| if ranked { axis.importance.unwrap_or(0.0) } else { axis.spread };
+    axes.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then(a.name.cmp(&b.name)));
+    let [first, second, ..] = axes.as_slice() else { return None };
     // The knob with more values lies along the page, which is wider than high.
-    let wide = |name: &str| values(contests, name).len();
-    Some(if wide(&second) > wide(&first) { (second, first) } else { (first, second) })
+    let (column, row) = if second.values.len() > first.values.len() { (second, first) } else { (first, second) };
+    Some((column.name.clone(), row.name.clone()))
 }
 
 fn weight(story: &Story<'_>, knob: &str) -> Option<f64> {

@@ -27,14 +27,15 @@ pub(super) fn figure(story: &Story<'_>) -> Option<Figure> {
         format!("{} of {} points vary by at most {}", number::count(quiet), number::count(noise.len()), number::percent(QUIET))
     });
     let title = sentence(&[spread, drift].into_iter().flatten().collect::<Vec<_>>().join("; "));
-    let subtitle = format!(
-        "Interquartile range over median of each point's samples, {}, and movement of a fixed reference kernel while each problem was measured.",
-        story.origin
-    );
+    let points =
+        (!noise.is_empty()).then(|| format!("interquartile range over median of each point's samples, {}", story.origin));
+    let moves = (!drifts.is_empty()).then(|| "movement of a fixed reference kernel while each problem was measured".to_owned());
+    let span = if points.is_some() && moves.is_some() { Span::Broad } else { Span::Column };
+    let subtitle = sentence(&[points, moves].into_iter().flatten().collect::<Vec<_>>().join("; ")) + ".";
     let caption = "Differences smaller than the noise of a point or the drift of its problem are not differences.";
     let label = format!("Noise and drift: {title}");
     let chart = Box::new(NoiseChart { label, noise, drifts });
-    Some(Figure { id: "fig-noise".into(), title, subtitle, caption: caption.into(), span: Span::Broad, chart })
+    Some(Figure { id: "fig-noise".into(), title, subtitle, caption: caption.into(), span, chart })
 }
 
 fn sentence(text: &str) -> String {

@@ -58,6 +58,7 @@ pub(super) fn cell(text: impl AsRef<str>) -> Markup {
     let text = text.as_ref();
     match text.split_once(" (").filter(|(value, rest)| rest.contains('–') && value.starts_with(|c: char| c.is_ascii_digit())) {
         Some((value, interval)) => html! { span class="v" { (value) } " " span class="v i" { "(" (interval) } },
+        None if text.starts_with(|c: char| c.is_ascii_digit()) => html! { span class="v" { (text) } },
         None => html! { (text) },
     }
 }

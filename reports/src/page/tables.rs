@@ -29,7 +29,7 @@ pub(super) fn section(story: &Story<'_>) -> Markup {
 
 const PROBLEM_HEADS: [(&str, Kind); 8] = [
     ("family", Kind::Short),
-    ("problem", Kind::Short),
+    ("problem", Kind::Text),
     ("timed", Kind::Number),
     ("best configuration", Kind::Config),
     ("best time", Kind::Number),

@@ -1,13 +1,13 @@
 //! How far the numbers can be trusted: noise, drift, verification, splits, and where the time of the sweep went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use tilecast_runs::schema::col;
 
 use super::figure;
 use super::grid::{Kind, Reach, cell, grid};
-use crate::figure::Figures;
+use crate::figure::{Figures, MeasuredRoof, roofs};
 use crate::input::{Overhead, SplitScore};
 use crate::number;
 use crate::story::Story;
@@ -21,6 +21,7 @@ pub(super) fn section(story: &Story<'_>, figures: &Figures) -> Markup {
             @for one in &figures.trust { (figure(one)) }
             @if !facts.is_empty() { dl { @for (name, value) in facts { dt { (name) } dd { (value) } } } }
             (scores(story))
+            (roof_table(story))
             (overhead(story))
         }
     }
@@ -63,7 +64,9 @@ fn verification(story: &Story<'_>) -> Vec<Fact> {
     if unchecked > 0 && imported {
         text += "; imported rows are as good as the tool they come from";
     }
-    text += &format!("; {} wrong", number::things(wrong, "result"));
+    if wrong > 0 || !checked.is_empty() {
+        text += &format!("; {} wrong", number::things(wrong, "result"));
+    }
     vec![("verification", text)]
 }
 
@@ -91,7 +94,7 @@ fn contention(runs: &[&Run]) -> Option<Fact> {
         (
             "contention",
             format!(
-                "{} of {} had a sample whose wall time exceeded its CPU time by more than 5 %",
+                "{} of {} had a sample whose wall time exceeded its CPU time by more than 5\u{a0}%",
                 number::count(disturbed),
                 number::things(shares.len(), "point")
             ),
@@ -99,7 +102,7 @@ fn contention(runs: &[&Run]) -> Option<Fact> {
     })
 }
 
-const SCORE_HEADS: [(&str, Kind); 12] = [
+const SCORE_HEADS: [(&str, Kind); 13] = [
     ("target", Kind::Short),
     ("held out by", Kind::Short),
     ("preset", Kind::Short),
@@ -112,6 +115,7 @@ const SCORE_HEADS: [(&str, Kind); 12] = [
     ("τ", Kind::Number),
     ("top 1", Kind::Number),
     ("top 5", Kind::Number),
+    ("in 90 %", Kind::Number),
 ];
 
 fn scores(story: &Story<'_>) -> Markup {
@@ -121,7 +125,7 @@ fn scores(story: &Story<'_>) -> Markup {
             h3 id="scores" { "Scores by split" }
             p class="soft" {
                 "Rows are held out at random (rows), by problem size (shape) or by configuration (config), and never fitted. τ is Kendall's rank correlation within \
-                 a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest."
+                 a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest; the last column is the share of rows inside their 90 % interval."
             }
             (grid(Reach::Column, &SCORE_HEADS, &rows))
         }
@@ -139,12 +143,38 @@ fn score(score: &SplitScore) -> Vec<Markup> {
         cell(number::count(score.n_test)),
         cell(number::percent(score.mape)),
         cell(number::percent(score.mdape)),
-        cell(three(score.r2)),
-        cell(three(score.r2_log)),
+        optional(score.r2, three),
+        optional(score.r2_log, three),
         optional(score.tau, three),
         optional(score.top1, number::percent),
         optional(score.top5, number::percent),
+        optional(score.coverage, number::percent),
     ]
+}
+
+/// Every roof as the rows carry it; the chart shows those that bound its points.
+fn roof_table(story: &Story<'_>) -> Markup {
+    let devices: BTreeSet<&str> = story.runs.iter().map(|run| run.device.as_str()).collect();
+    let rows: Vec<_> = devices.into_iter().flat_map(|device| device_roofs(story, device)).collect();
+    let heads = [("device", Kind::Short), ("roof", Kind::Text), ("value", Kind::Number), ("spread", Kind::Number)];
+    html! {
+        @if !rows.is_empty() {
+            h3 id="roofs" { "Roofs" }
+            (grid(Reach::Column, &heads, &rows))
+        }
+    }
+}
+
+fn device_roofs(story: &Story<'_>, device: &str) -> Vec<Vec<Markup>> {
+    let row = |measured: MeasuredRoof| {
+        let roof = &measured.roof;
+        let unit = roof.limit.unit();
+        let spread = roof
+            .spread
+            .map_or_else(|| "nominal".into(), |(low, high)| format!("{} to {}", number::si(low, unit), number::si(high, unit)));
+        vec![cell(device), cell(measured.full_name()), cell(number::si(roof.value, unit)), html! { (spread) }]
+    };
+    roofs(story.runs.iter().filter(|run| run.device == device)).into_iter().map(row).collect()
 }
 
 fn overhead(story: &Story<'_>) -> Markup {
