@@ -57,7 +57,7 @@ pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fa
         title: material.title,
         frame: frame.clone(),
         families: families(frame)?,
-        scores: evaluation.scores.iter().filter_map(score).collect(),
+        scores: evaluation.scores.iter().map(SplitScore::from).collect(),
         parity: evaluation
             .parity
             .iter()
@@ -156,24 +156,7 @@ fn held_out_importance(frame: &DataFrame, seed: u64) -> Result<Vec<Importance>, 
     let (train, test) = fold.halves(&data)?;
     let predictor = fit_train(&train, &FitOptions { seed, ..FitOptions::default() })?;
     let columns = importance(&predictor, test.frame(), seed)?;
-    Ok(columns.into_iter().map(|one| Importance { feature: one.column, value: one.increase, interval: None }).collect())
-}
-
-fn score(score: &tilecast_models::Score) -> Option<SplitScore> {
-    Some(SplitScore {
-        target: score.target.column().to_owned(),
-        split: score.split.to_string(),
-        preset: score.preset.to_string(),
-        n_train: score.n_train,
-        n_test: score.n_test,
-        mape: score.mape,
-        mdape: score.mdape,
-        r2: score.r2?,
-        r2_log: score.r2_log?,
-        tau: score.tau,
-        top1: Some(score.top1),
-        top5: Some(score.top5),
-    })
+    Ok(columns.iter().map(Importance::from).collect())
 }
 
 /// Texts by which rows of the frame are named on the page.
@@ -194,14 +177,8 @@ impl Labels {
 
     fn point(&self, point: &tilecast_models::Parity) -> ParityPoint {
         let text = |texts: &[Option<String>]| texts.get(point.row).cloned().flatten().unwrap_or_default();
-        ParityPoint {
-            split: point.split.to_string(),
-            preset: point.preset.to_string(),
-            actual_s: point.actual,
-            predicted_s: point.predicted,
-            label: format!("{} {}", text(&self.problems), text(&self.configs)),
-            row: text(&self.experiments),
-        }
+        let label = format!("{} {}", text(&self.problems), text(&self.configs));
+        ParityPoint::new(point, label, text(&self.experiments))
     }
 }
 
