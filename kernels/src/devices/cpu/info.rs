@@ -4,8 +4,8 @@ use std::path::Path;
 
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use super::micro::Isa;
 use super::caches::caches;
+use super::micro::Isa;
 use crate::{DeviceError, DeviceInfo, DeviceKind};
 
 /// Threads asked for by `cpu`, `cpu:1t`, `cpu:Nt`.

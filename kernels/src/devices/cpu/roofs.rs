@@ -13,8 +13,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::stream::{read, triad};
 use super::micro::Isa;
+use super::stream::{read, triad};
 use super::{Pages, Team, clock::thread_cpu_s, peak::multiply_add};
 use crate::{DeviceInfo, Dtype, Roof};
 

@@ -13,6 +13,7 @@ mod kernel;
 mod pack;
 mod portable;
 mod real;
+mod turn;
 mod vector;
 
 pub use isa::{Isa, Vectorised};
