@@ -38,7 +38,10 @@ struct Line {
 }
 
 fn main() -> ExitCode {
-    match options().map_err(|usage| DeviceError::NotFound { spec: "arguments".to_owned(), reason: usage }).and_then(|o| compare(&o)) {
+    match options()
+        .map_err(|usage| DeviceError::NotFound { spec: "arguments".to_owned(), reason: usage })
+        .and_then(|o| compare(&o))
+    {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -56,12 +59,17 @@ fn options() -> Result<Options, String> {
             "--json" => options.json = true,
             "--sizes" => {
                 let list = given.next().ok_or("`--sizes` needs a list such as 256,512")?;
-                options.sizes = list.split(',').map(|n| n.parse().map_err(|_| format!("`{n}` is not a size"))).collect::<Result<_, _>>()?;
+                options.sizes =
+                    list.split(',').map(|n| n.parse().map_err(|_| format!("`{n}` is not a size"))).collect::<Result<_, _>>()?;
             }
             path => options.library = path.into(),
         }
     }
-    if options.library.as_os_str().is_empty() { Err("name no library: gemm_peer LIBRARY [--json] [--sizes LIST]".to_owned()) } else { Ok(options) }
+    if options.library.as_os_str().is_empty() {
+        Err("name no library: gemm_peer LIBRARY [--json] [--sizes LIST]".to_owned())
+    } else {
+        Ok(options)
+    }
 }
 
 fn compare(options: &Options) -> Result<bool, DeviceError> {
@@ -113,7 +121,12 @@ fn compare_size(device: &CpuDevice, n: u64, json: bool) -> Result<[Line; 2], Dev
     let peer_rate = median(rounds.iter().map(|round| flop / round.peer_s / 1e9));
     let peak = rounds.iter().map(|round| round.peak).fold(0.0, f64::max) / 1e9;
     if !json {
-        println!("n={n}: {} | {} | best of {} configurations", peer.note.unwrap_or_default(), configs[finalists[best]], configs.len());
+        println!(
+            "n={n}: {} | {} | best of {} configurations",
+            peer.note.unwrap_or_default(),
+            configs[finalists[best]],
+            configs.len()
+        );
     }
     Ok([
         Line { case: format!("gemm n={n}"), ours: ours_rate, peer: peer_rate, ratio: ratio(best), bar: BAR_EACH },
@@ -148,7 +161,8 @@ fn candidates(family: &dyn Family, problem: &Problem, device: &CpuDevice) -> Vec
         for tile_k in [192, 256, 320, 384, 512] {
             for tile_m in [96, 192, 384, 768] {
                 for tile_n in [1024, 4096] {
-                    let blocks = [("tile_m", tile_m / micro_m * micro_m), ("tile_n", tile_n / micro_n * micro_n), ("tile_k", tile_k)];
+                    let blocks =
+                        [("tile_m", tile_m / micro_m * micro_m), ("tile_n", tile_n / micro_n * micro_n), ("tile_k", tile_k)];
                     let named = blocks.into_iter().fold(default.0.clone(), |named: Named, (name, size)| named.with(name, size));
                     let config = Config(named.with("micro_m", micro_m).with("micro_n", micro_n));
                     let config = family.effective(problem, &config);
@@ -194,7 +208,10 @@ fn measure(
         .map(|_| {
             // The library once before and once after ours, so that a drifting clock hits both alike.
             let before = theirs.sample(peer, calls, CacheMode::Hot)?.time_s;
-            let ours_s = finalists.iter().map(|&slot| Ok(mine.sample(slot, calls, CacheMode::Hot)?.time_s)).collect::<Result<_, DeviceError>>()?;
+            let ours_s = finalists
+                .iter()
+                .map(|&slot| Ok(mine.sample(slot, calls, CacheMode::Hot)?.time_s))
+                .collect::<Result<_, DeviceError>>()?;
             let after = theirs.sample(peer, calls, CacheMode::Hot)?.time_s;
             Ok(Round { peer_s: (before + after) / 2.0, ours_s, peak: peak_flop_per_s() })
         })
@@ -236,6 +253,14 @@ fn print(lines: &[Line], json: bool) {
     println!("\n{:<18} {:>8} {:>8} {:<12} {:>6} {:>5}  ok", "case", "ours", "peer", "unit", "ratio", "bar");
     for line in lines {
         let verdict = if line.ok() { "yes" } else { "NO" };
-        println!("{:<18} {:>8.2} {:>8.2} {:<12} {:>6.3} {:>5.2}  {verdict}", line.case, line.ours, line.peer, unit(line), line.ratio, line.bar);
+        println!(
+            "{:<18} {:>8.2} {:>8.2} {:<12} {:>6.3} {:>5.2}  {verdict}",
+            line.case,
+            line.ours,
+            line.peer,
+            unit(line),
+            line.ratio,
+            line.bar
+        );
     }
 }
