@@ -78,14 +78,25 @@ pub trait Family: Send + Sync {
     /// # Errors
     /// [`Misfit`] for unknown axes, illegal values or axes that make no problem.
     fn problem(&self, dtype: Dtype, given: &[(String, Value)], seed: u64) -> Result<Problem, Misfit> {
-        if !self.dtypes().contains(&dtype) {
-            return Err(Misfit::new(format!("`{}` has no `{dtype}` kernel", self.card().id)));
-        }
-        let axes = Named::complete(given, &self.axes())?;
-        let problem = Problem { family: self.card().id.to_owned(), dtype, axes, seed };
-        self.check_problem(&problem)?;
-        Ok(problem)
+        complete(self, dtype, given, seed)
     }
+}
+
+/// [`Family::problem`] for a family whose defaults depend on nothing but the axis.
+pub(crate) fn complete(
+    family: &(impl Family + ?Sized),
+    dtype: Dtype,
+    given: &[(String, Value)],
+    seed: u64,
+) -> Result<Problem, Misfit> {
+    let id = family.card().id;
+    if !family.dtypes().contains(&dtype) {
+        return Err(Misfit::new(format!("`{id}` has no `{dtype}` kernel")));
+    }
+    let axes = Named::complete(given, &family.axes())?;
+    let problem = Problem { family: id.to_owned(), dtype, axes, seed };
+    family.check_problem(&problem)?;
+    Ok(problem)
 }
 
 /// Every family, in the order they are listed. A test checks that folders and registry agree.

@@ -1,6 +1,8 @@
 //! Kernel families, one folder each, by group.
 
+pub mod block_structured;
 pub mod dense;
+pub mod tensor_product;
 
 use crate::Family;
 
@@ -10,4 +12,6 @@ pub(crate) const ALL: &[&dyn Family] = &[
     &dense::gemm_tiled::GEMM_TILED,
     &dense::gemm_regblock::GEMM_REGBLOCK,
     &dense::gemm_blas::GEMM_BLAS,
+    &block_structured::monarch::Monarch,
+    &tensor_product::kron_matmul::KronMatmul,
 ];

@@ -2,6 +2,7 @@
 
 mod blas;
 mod caches;
+pub mod chain;
 mod clock;
 #[cfg(target_arch = "x86_64")]
 mod cpuid;

@@ -1,0 +1,111 @@
+//! Strip by strip, with the permutation folded into strides.
+
+use std::ops::Range;
+
+use super::{Chain, Target};
+use crate::devices::cpu::micro::{Real, Tile};
+
+/// Elements of scratch that a strip of `columns` takes: its X of one product, and its Z.
+pub(super) fn scratch(shape: &super::Shape, width: usize, pitch: usize, columns: usize) -> usize {
+    columns.div_ceil(width) * (shape.depth * width + shape.inner * pitch)
+}
+
+impl<T: Real> Chain<T> {
+    /// Both stages for `columns` of `x` (row-major, `x_ld`), into the same columns of `y`.
+    ///
+    /// # Safety
+    /// `x` holds every row that `shape.input` names and `y` every row that `shape.output` names, both with `columns`; no one else uses these
+    /// columns of `y`. `scratch` has [`scratch`] elements for the strip.
+    pub(super) unsafe fn fused(&self, (x, x_ld): (&[T], usize), y: Target<T>, columns: Range<usize>, scratch: &mut [T]) {
+        let panels = columns.len().div_ceil(self.width);
+        let pitch = Self::pitch(&self.shape, self.width);
+        let (inputs, z) = scratch.split_at_mut(panels * self.shape.depth * self.width);
+        for o in 0..self.shape.outer {
+            if o % self.shape.input.share == 0 {
+                self.gather((x, x_ld), o, &columns, inputs);
+            }
+            // SAFETY: the panels of X were just gathered, and Z has `inner` rows of `pitch` per panel.
+            unsafe { self.first_product(o, inputs, z, pitch) };
+        }
+        for i in 0..self.shape.inner {
+            for (panel, z) in z.chunks_exact(self.shape.inner * pitch).take(panels).enumerate() {
+                let first = columns.start + panel * self.width;
+                // SAFETY: Z is complete, and the columns of `y` are the caller's.
+                unsafe { self.second_product(i, &z[i * pitch..], y, first..columns.end.min(first + self.width)) };
+            }
+        }
+    }
+
+    /// Copies what product `o` reads into panels of `width` columns, zeros beyond the last column: contiguous, since rows of a large power-of-two
+    /// leading dimension all fall into the same few cache sets.
+    pub(super) fn gather(&self, (x, x_ld): (&[T], usize), o: usize, columns: &Range<usize>, inputs: &mut [T]) {
+        let panel_len = self.shape.depth * self.width;
+        for d in 0..self.shape.depth {
+            let row = &x[self.shape.input.at(o, d) * x_ld..][columns.clone()];
+            let mut parts = row.chunks_exact(self.width);
+            let mut at = d * self.width;
+            for part in &mut parts {
+                inputs[at..at + self.width].copy_from_slice(part);
+                at += panel_len;
+            }
+            let rest = parts.remainder();
+            if !rest.is_empty() {
+                inputs[at..at + rest.len()].copy_from_slice(rest);
+                inputs[at + rest.len()..at + self.width].fill(T::ZERO);
+            }
+        }
+    }
+
+    /// `Z[·, o]` of every panel.
+    unsafe fn first_product(&self, o: usize, inputs: &[T], z: &mut [T], pitch: usize) {
+        let block = self.first.block(o);
+        let z_panels = z.chunks_exact_mut(self.shape.inner * pitch);
+        for (input, z) in inputs.chunks_exact(self.shape.depth * self.width).zip(z_panels) {
+            for tile in &self.first.tiles {
+                let d = z[tile.row * pitch + o * self.width..].as_mut_ptr();
+                let call = Tile {
+                    k: self.shape.depth,
+                    a: block[tile.row * self.shape.depth..].as_ptr(),
+                    a_step: tile.rows,
+                    b: input.as_ptr(),
+                    b_step: self.width,
+                    alpha: T::ONE,
+                    beta: T::ZERO,
+                    c: d,
+                    c_ld: pitch,
+                    d,
+                    d_ld: pitch,
+                    cols: self.width,
+                };
+                // SAFETY: the panel of A has `rows` per depth, the panel of X `width`, and rows `tile.row ..` of Z are there.
+                unsafe { (tile.call)(&call) };
+            }
+        }
+    }
+
+    /// Rows `output(i, ·)` of Y for the columns of one panel.
+    unsafe fn second_product(&self, i: usize, z: &[T], y: Target<T>, columns: Range<usize>) {
+        let block = self.second.block(i);
+        for tile in &self.second.tiles {
+            // SAFETY: the row and the column are in Y.
+            let d = unsafe { y.at(self.shape.output.at(i, tile.row), columns.start) };
+            let d_ld = self.shape.output.step * y.ld;
+            let call = Tile {
+                k: self.shape.outer,
+                a: block[tile.row * self.shape.outer..].as_ptr(),
+                a_step: tile.rows,
+                b: z.as_ptr(),
+                b_step: self.width,
+                alpha: T::ONE,
+                beta: T::ZERO,
+                c: d,
+                c_ld: d_ld,
+                d,
+                d_ld,
+                cols: columns.len(),
+            };
+            // SAFETY: Z has `outer` rows of `width` from here, Y `tile.rows` rows of these columns.
+            unsafe { (tile.call)(&call) };
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Operators made of small dense blocks.
+
+pub mod monarch;

@@ -1,0 +1,159 @@
+//! A Kronecker product of two matrices times a batch of columns.
+//!
+//! # Math
+//! Y = (K1 ⊗ K2)·X with K1 (m1 × n1), K2 (m2 × n2), X (n1·n2 × batch), Y (m1·m2 × batch); row (i1, i2) of X is i1·n2 + i2, so i2 runs fastest:
+//!
+//! ```text
+//! Y[(a1, a2)] = Σ_i1 Σ_i2 K1[a1, i1] · K2[a2, i2] · X[(i1, i2)]
+//! ```
+//!
+//! It is what a covariance on a grid of n1 × n2 points does with a batch of fields.
+//!
+//! # Work
+//! With K2 first 2·batch·n1·m2·(n2 + m1) FLOP, with K1 first 2·batch·n2·m1·(n1 + m2), against 2·batch·m1·m2·n1·n2 dense. For square factors of side √n that
+//! is √n/2 times fewer.
+//!
+//! # Knobs
+//! Which factor first, instruction set, micro-kernel, strip width, threads, and whether the transposition between the stages is folded into strides or
+//! done by copies.
+
+mod cpu;
+mod reference;
+mod sizes;
+#[cfg(test)]
+mod tests;
+
+pub use sizes::{Order, Sizes};
+
+use crate::devices::cpu::CpuSource;
+use crate::devices::cpu::chain::{self, ChainKnobs, Extent};
+use crate::oracle::Reference;
+use crate::random::Random;
+use crate::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
+
+/// The family.
+#[derive(Clone, Copy, Debug)]
+pub struct KronMatmul;
+
+static CARD: Card = Card {
+    id: "kron_matmul",
+    group: "tensor product",
+    title: "Kronecker product of two matrices times a batch",
+    math: "Y (m1 m2 x batch) = (K1 kron K2) X, K1 (m1 x n1), K2 (m2 x n2), without ever forming the product",
+    look_at: "speed-up over dense against the FLOP ratio, and the fused transposition against the copied one. The operator is exact: there is no \
+              approximation error. With factors of unequal shape the order decides the FLOP",
+    references: &[
+        "Van Loan, The ubiquitous Kronecker product, Journal of Computational and Applied Mathematics 123, 2000",
+        "Fang and others, Solving High Frequency and Multi-Scale PDEs with Gaussian Processes, ICLR 2024, arXiv:2311.04465",
+    ],
+};
+
+const ORDERS: [&str; 2] = ["outer_first", "inner_first"];
+
+fn order(config: &Config) -> Order {
+    if config.text("order") == "inner_first" { Order::InnerFirst } else { Order::OuterFirst }
+}
+
+fn with_order(config: Config, order: Order) -> Config {
+    let word = if order == Order::InnerFirst { "inner_first" } else { "outer_first" };
+    let order = ("order".to_owned(), Value::from(word));
+    Config(Named(std::iter::once(order).chain(config.0.0).collect()))
+}
+
+fn extent(sizes: &Sizes, dtype: Dtype) -> Extent {
+    Extent {
+        rows_in: sizes.n1 * sizes.n2,
+        rows_out: sizes.m1 * sizes.m2,
+        weights: sizes.m1 * sizes.n1 + sizes.m2 * sizes.n2,
+        batch: sizes.batch,
+        dtype,
+    }
+}
+
+impl Family for KronMatmul {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+
+    fn axes(&self) -> Vec<Parameter> {
+        vec![
+            Parameter::int("n1", (1, 1 << 16), &[32], "columns of K1"),
+            Parameter::int("n2", (1, 1 << 16), &[32], "columns of K2"),
+            Parameter::int("m1", (1, 1 << 16), &[32], "rows of K1; as n1 where not given"),
+            Parameter::int("m2", (1, 1 << 16), &[32], "rows of K2; as n2 where not given"),
+            Parameter::int("batch", (1, 1 << 24), &[256], "columns of X"),
+        ]
+    }
+
+    fn dtypes(&self) -> &'static [Dtype] {
+        &Dtype::ALL
+    }
+
+    fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
+        let order = Parameter::choice("order", &ORDERS, &ORDERS, "factor applied first: K1 (outer) or K2 (inner)");
+        std::iter::once(order).chain(ChainKnobs::parameters(device)).collect()
+    }
+
+    fn check_problem(&self, problem: &Problem) -> Result<(), Misfit> {
+        Sizes::of(problem).check()
+    }
+
+    fn check(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
+        ChainKnobs::check(config, problem.dtype, device)
+    }
+
+    fn effective(&self, problem: &Problem, config: &Config) -> Config {
+        with_order(ChainKnobs::effective(config, problem.axes.size("batch")), order(config))
+    }
+
+    fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config {
+        let sizes = Sizes::of(problem);
+        let order = sizes.cheaper();
+        with_order(ChainKnobs::default_config(&sizes.shape(order), problem.dtype, sizes.batch, device), order)
+    }
+
+    fn work(&self, problem: &Problem, config: &Config) -> Work {
+        let sizes = Sizes::of(problem);
+        chain::work(&sizes.shape(order(config)), &ChainKnobs::read(config), &extent(&sizes, problem.dtype))
+    }
+
+    fn operands(&self, problem: &Problem) -> Vec<Tensor> {
+        let Sizes { m1, n1, m2, n2, batch } = Sizes::of(problem);
+        let shapes = [("k1", (m1, n1)), ("k2", (m2, n2)), ("x", (n1 * n2, batch))];
+        let fill = |(stream, (name, shape)): (u64, (&'static str, (usize, usize)))| {
+            let mut tensor = Tensor::zeros(name, problem.dtype, shape, shape.1);
+            let mut random = Random::stream(problem.seed, stream);
+            tensor.fill(|_, _| random.signed());
+            tensor
+        };
+        (0..).zip(shapes).map(fill).collect()
+    }
+
+    fn output(&self, problem: &Problem) -> Tensor {
+        let sizes = Sizes::of(problem);
+        Tensor::zeros("y", problem.dtype, (sizes.m1 * sizes.m2, sizes.batch), sizes.batch)
+    }
+
+    fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
+        reference::reference(problem, operands)
+    }
+
+    fn baseline(&self, problem: &Problem) -> Option<Problem> {
+        chain::dense_rival(problem, &extent(&Sizes::of(problem), problem.dtype))
+    }
+
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(self)
+    }
+
+    /// As [`Family::problem`]; factors are square where their rows are not given.
+    fn problem(&self, dtype: Dtype, given: &[(String, Value)], seed: u64) -> Result<Problem, Misfit> {
+        let mut all = given.to_vec();
+        for (rows, columns) in [("m1", "n1"), ("m2", "n2")] {
+            if let (Some((_, value)), false) = (given.iter().find(|(n, _)| n == columns), given.iter().any(|(n, _)| n == rows)) {
+                all.push((rows.to_owned(), value.clone()));
+            }
+        }
+        crate::family::complete(self, dtype, &all, seed)
+    }
+}
