@@ -4,6 +4,7 @@
 //! ours. The FMA peak is measured in the same rounds. Exit code 1 where a bar is missed.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::cast_precision_loss)] // a program that prints its table
+#![allow(clippy::disallowed_methods)] // its arguments
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -152,7 +153,7 @@ fn candidates(family: &dyn Family, problem: &Problem, device: &CpuDevice) -> Vec
     let info = device.info();
     let shapes: &[(u64, u64)] = match Isa::best() {
         Isa::Avx512 => &[(12, 32), (8, 48), (5, 64)],
-        Isa::Avx2 => &[(6, 16)],
+        Isa::Avx2 => &[(6, 16), (4, 24)],
         Isa::Portable => &[(4, 8), (8, 8)],
     };
     let default = family.default_config(problem, info);

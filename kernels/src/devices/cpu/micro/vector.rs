@@ -6,6 +6,8 @@ pub(super) trait Vector: Copy {
     type Element: Copy;
     /// Elements per register.
     const LANES: usize;
+    /// Registers the instruction set has for them.
+    const REGISTERS: usize;
 
     /// All lanes zero.
     ///
@@ -37,6 +39,12 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// As [`Vector::zero`].
     unsafe fn mul(self, by: Self) -> Self;
+    /// Has the register computed before any later load. Where sums, a row of B and one broadcast of A fill all registers, a broadcast that
+    /// the compiler loads early pushes a sum out to memory and back in every step: 43 % of peak where 97 % are to be had (4×3 vectors of AVX2).
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn pin(&mut self);
 }
 
 /// Asks for the cache line of `at` in all levels; never faults.

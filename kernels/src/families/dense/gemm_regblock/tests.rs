@@ -37,7 +37,7 @@ fn packed_blocks_beyond_half_the_memory_are_refused() {
     let problem = Case::plain(Dtype::F64, (4096, 4096, 4096)).problem(&GEMM_REGBLOCK);
     let device = DeviceInfo { memory_bytes: 1 << 20, ..avx2() };
     let given = config(&[("tile_n", 4096), ("micro_m", 4), ("micro_n", 4)], "portable", "jr_ir");
-    let misfit = GEMM_REGBLOCK.check(&problem, &given, &device).unwrap_err().to_string();
+    let misfit = GEMM_REGBLOCK.check(&problem, &given, &device).expect_err("too little memory").to_string();
     assert!(misfit.starts_with("packed blocks need `") && misfit.ends_with("half the memory of `cpu` is 524288 B"), "{misfit}");
 }
 
