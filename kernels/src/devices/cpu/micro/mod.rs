@@ -19,6 +19,7 @@ pub use isa::{Isa, Vectorised};
 pub use kernel::{Kernels, MicroKernel, Shape, Tile};
 pub use pack::{Strided, pack, packed_len};
 pub use real::Real;
+pub(crate) use vector::prefetch;
 
 #[cfg(test)]
 mod tests;

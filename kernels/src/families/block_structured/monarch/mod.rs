@@ -17,6 +17,8 @@
 //! Instruction set, micro-kernel, strip width, threads, and whether the permutation is folded into strides or done by copies.
 
 mod cpu;
+#[cfg(test)]
+mod mutations;
 mod operands;
 mod project;
 mod reference;
