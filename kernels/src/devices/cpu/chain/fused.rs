@@ -52,7 +52,7 @@ impl<T: Real> Chain<T> {
         let pitch = Self::pitch(&self.shape, self.width);
         let (inputs, z) = scratch.split_at_mut(panels * self.shape.depth * self.width);
         for o in 0..self.shape.outer {
-            if o % self.shape.input.share == 0 {
+            if o.is_multiple_of(self.shape.input.share) {
                 self.gather((x, x_ld), o, &columns, inputs);
             }
             let ahead = self.ahead((x, x_ld), o + 1, &columns);
@@ -91,7 +91,7 @@ impl<T: Real> Chain<T> {
     /// The lines of X that product `o` will gather, where they are not those at hand.
     fn ahead(&self, (x, x_ld): (&[T], usize), o: usize, columns: &Range<usize>) -> Ahead<T> {
         let (input, per_line) = (self.shape.input, LINE / size_of::<T>());
-        let rows = if o < self.shape.outer && o % input.share == 0 { self.shape.depth } else { 0 };
+        let rows = if o < self.shape.outer && o.is_multiple_of(input.share) { self.shape.depth } else { 0 };
         let start = x.as_ptr().wrapping_add(input.at(o, 0) * x_ld + columns.start);
         Ahead { row: start, row_step: input.step * x_ld, rows, line: 0, lines: columns.len().div_ceil(per_line), per_line }
     }

@@ -80,7 +80,7 @@ impl ChainKnobs {
                 shape.0, shape.1, knobs.isa
             )));
         }
-        if knobs.strip % knobs.micro_n != 0 {
+        if !knobs.strip.is_multiple_of(knobs.micro_n) {
             return Err(Misfit::new(format!("`strip={}` is not a multiple of `micro_n={}`", knobs.strip, knobs.micro_n)));
         }
         Ok(())

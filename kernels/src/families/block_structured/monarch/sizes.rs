@@ -85,7 +85,7 @@ impl Sizes {
     /// [`Misfit`] naming the size, its value and what would do.
     pub fn check(&self) -> Result<(), Misfit> {
         for (name, n) in [("n_in", self.n_in), ("n_out", self.n_out)] {
-            if n % self.nblocks != 0 {
+            if !n.is_multiple_of(self.nblocks) {
                 return Err(Misfit::new(format!("`nblocks={}` does not divide `{name}={n}`{}", self.nblocks, dividing(n))));
             }
         }
@@ -115,7 +115,7 @@ fn dividing(n: usize) -> String {
 }
 
 fn divisors(n: usize) -> Vec<usize> {
-    (1..=n).filter(|d| n % d == 0).collect()
+    (1..=n).filter(|d| n.is_multiple_of(*d)).collect()
 }
 
 /// The number of blocks that makes the most even factors: the common divisor of both sizes nearest to √n_in, the smaller one of two.
