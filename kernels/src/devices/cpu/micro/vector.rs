@@ -49,7 +49,7 @@ pub(super) trait Vector: Copy {
 
 /// Asks for the cache line of `at` in all levels; never faults.
 #[inline(always)]
-pub(super) fn prefetch<T>(at: *const T) {
+pub(crate) fn prefetch<T>(at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address is harmless, and SSE is part of x86-64.
     unsafe {
