@@ -119,7 +119,7 @@ fn level(text: Option<&str>, levels: &[String], common: usize) -> f64 {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recipe {
     pub(crate) features: Vec<Feature>,
-    /// Families in whose rows an axis or knob had a value: rows of other families may come without the column.
+    /// Families in whose rows an axis, a knob or a level's traffic had a value: rows of other families may come without the column.
     carriers: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -154,11 +154,11 @@ impl Recipe {
     }
 }
 
-/// Which families have a value in each axis and knob.
+/// Which families have a value in each axis, knob and level of traffic.
 fn carriers(frame: &DataFrame) -> Result<BTreeMap<String, BTreeSet<String>>, ModelError> {
     let families = texts_or_empty(frame, col::family)?;
     let mut carriers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for name in [open_columns(frame, PROBLEM), open_columns(frame, KNOB)].concat() {
+    for name in [open_columns(frame, PROBLEM), open_columns(frame, KNOB), open_columns(frame, TRAFFIC)].concat() {
         let present = frame.column(&name)?.is_not_null();
         let of_rows = families.iter().zip(present.iter()).filter(|(_, present)| *present == Some(true));
         let of_rows = of_rows.map(|(family, _)| family.clone()).collect();

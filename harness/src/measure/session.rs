@@ -56,7 +56,7 @@ impl Session {
     /// [`Fail`] with the worker's own words.
     pub fn start(options: WorkerOptions) -> Result<Self, Fail> {
         let mut worker = Worker::start(&options).map_err(|lost| Fail::new(lost.to_string()))?;
-        match worker.ask(&Ask::Info).map(|reply| reply.said) {
+        match worker.ask_device(&Ask::Info).map(|reply| reply.said) {
             Ok(Said::Info { device, energy }) => {
                 Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0 })
             }
@@ -70,7 +70,8 @@ impl Session {
     /// # Errors
     /// [`SessionFail`] where the worker is lost.
     pub fn roofs(&mut self) -> Result<Vec<Roof>, SessionFail> {
-        match self.ask(&Ask::Roofs)? {
+        let reply = self.worker.ask_device(&Ask::Roofs).map_err(|lost| self.replace(lost))?;
+        match self.accept(reply)? {
             Said::Roofs { roofs } => Ok(roofs),
             other => Err(unexpected(&other)),
         }
@@ -98,7 +99,11 @@ impl Session {
     /// # Errors
     /// [`SessionFail`].
     pub fn receive(&mut self) -> Result<Said, SessionFail> {
-        let Reply { said, busy } = self.worker.receive().map_err(|lost| self.replace(lost))?;
+        let reply = self.worker.receive().map_err(|lost| self.replace(lost))?;
+        self.accept(reply)
+    }
+
+    fn accept(&mut self, Reply { said, busy }: Reply) -> Result<Said, SessionFail> {
         self.busy.add(&busy);
         match said {
             Said::Refused { status, reason } => Err(SessionFail::Refused { status, reason }),

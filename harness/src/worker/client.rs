@@ -11,6 +11,9 @@ use std::time::Duration;
 
 use super::message::{Ask, Reply};
 
+/// Longest silence while a device is described or its roofs are measured, which takes one to three seconds on an idle machine.
+const DEVICE_S: f64 = 120.0;
+
 /// How to start a worker.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
@@ -84,7 +87,11 @@ impl Worker {
     /// # Errors
     /// [`Lost`] where the worker died or was silent for too long; it is dead afterwards.
     pub fn receive(&mut self) -> Result<Reply, Lost> {
-        match self.replies.recv_timeout(Duration::from_secs_f64(self.timeout_s)) {
+        self.receive_within(self.timeout_s)
+    }
+
+    fn receive_within(&mut self, timeout_s: f64) -> Result<Reply, Lost> {
+        match self.replies.recv_timeout(Duration::from_secs_f64(timeout_s)) {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => {
                 self.end();
@@ -93,18 +100,18 @@ impl Worker {
             Err(RecvTimeoutError::Disconnected) => Err(self.died()),
             Err(RecvTimeoutError::Timeout) => {
                 self.end();
-                Err(Lost::TimedOut(self.timeout_s))
+                Err(Lost::TimedOut(timeout_s))
             }
         }
     }
 
-    /// Asks and waits.
+    /// Asks about the device itself and waits; that takes as long as it takes, whatever the time-out of a kernel.
     ///
     /// # Errors
     /// As [`Worker::receive`].
-    pub fn ask(&mut self, ask: &Ask) -> Result<Reply, Lost> {
+    pub fn ask_device(&mut self, ask: &Ask) -> Result<Reply, Lost> {
         self.send(ask)?;
-        self.receive()
+        self.receive_within(self.timeout_s.max(DEVICE_S))
     }
 
     fn died(&mut self) -> Lost {

@@ -60,6 +60,7 @@ fn a_structured_kernel_is_measured_beside_its_dense_rival() {
     let spec = r#"
 device = "cpu:1t"
 [measure]
+min_samples = 3
 max_samples = 4
 point_s = 0.05
 [[sweep]]

@@ -32,7 +32,7 @@ impl<T: Real> Chain<T> {
         let (by_outer, rest) = rest.split_at_mut(outer * inner * ld);
         let (by_inner, by_product) = rest.split_at_mut(outer * inner * ld);
         for o in 0..outer {
-            if o % self.shape.input.share == 0 {
+            if o.is_multiple_of(self.shape.input.share) {
                 self.gather(x, o, &columns, inputs);
             }
             let to = &mut by_outer[o * inner * ld..(o + 1) * inner * ld];

@@ -3,11 +3,42 @@
 use std::ops::Range;
 
 use super::{Chain, Target};
-use crate::devices::cpu::micro::{Real, Tile};
+use crate::devices::cpu::micro::{Real, Tile, prefetch};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Elements of scratch that a strip of `columns` takes: its X of one product, and its Z.
 pub(super) fn scratch(shape: &super::Shape, width: usize, pitch: usize, columns: usize) -> usize {
     columns.div_ceil(width) * (shape.depth * width + shape.inner * pitch)
+}
+
+/// Lines of some rows that will be read soon.
+struct Ahead<T> {
+    row: *const T,
+    row_step: usize,
+    /// Rows that are left.
+    rows: usize,
+    /// Next line of this row, and lines per row.
+    line: usize,
+    lines: usize,
+    per_line: usize,
+}
+
+impl<T> Ahead<T> {
+    #[inline(always)]
+    fn ask_for(&mut self, lines: usize) {
+        for _ in 0..lines {
+            if self.rows == 0 {
+                return;
+            }
+            prefetch(self.row.wrapping_add(self.line * self.per_line));
+            self.line += 1;
+            if self.line == self.lines {
+                (self.line, self.rows, self.row) = (0, self.rows - 1, self.row.wrapping_add(self.row_step));
+            }
+        }
+    }
 }
 
 impl<T: Real> Chain<T> {
@@ -21,11 +52,12 @@ impl<T: Real> Chain<T> {
         let pitch = Self::pitch(&self.shape, self.width);
         let (inputs, z) = scratch.split_at_mut(panels * self.shape.depth * self.width);
         for o in 0..self.shape.outer {
-            if o % self.shape.input.share == 0 {
+            if o.is_multiple_of(self.shape.input.share) {
                 self.gather((x, x_ld), o, &columns, inputs);
             }
+            let ahead = self.ahead((x, x_ld), o + 1, &columns);
             // SAFETY: the panels of X were just gathered, and Z has `inner` rows of `pitch` per panel.
-            unsafe { self.first_product(o, inputs, z, pitch) };
+            unsafe { self.first_product(o, inputs, (z, pitch), ahead) };
         }
         for i in 0..self.shape.inner {
             for (panel, z) in z.chunks_exact(self.shape.inner * pitch).take(panels).enumerate() {
@@ -56,12 +88,23 @@ impl<T: Real> Chain<T> {
         }
     }
 
-    /// `Z[·, o]` of every panel.
-    unsafe fn first_product(&self, o: usize, inputs: &[T], z: &mut [T], pitch: usize) {
+    /// The lines of X that product `o` will gather, where they are not those at hand.
+    fn ahead(&self, (x, x_ld): (&[T], usize), o: usize, columns: &Range<usize>) -> Ahead<T> {
+        let (input, per_line) = (self.shape.input, LINE / size_of::<T>());
+        let rows = if o < self.shape.outer && o.is_multiple_of(input.share) { self.shape.depth } else { 0 };
+        let start = x.as_ptr().wrapping_add(input.at(o, 0) * x_ld + columns.start);
+        Ahead { row: start, row_step: input.step * x_ld, rows, line: 0, lines: columns.len().div_ceil(per_line), per_line }
+    }
+
+    /// `Z[·, o]` of every panel. Between micro-kernels some lines `ahead` are asked for: gathering them would else wait for memory, since strided
+    /// rows are no stream that a hardware prefetcher follows.
+    unsafe fn first_product(&self, o: usize, inputs: &[T], (z, pitch): (&mut [T], usize), mut ahead: Ahead<T>) {
         let block = self.first.block(o);
+        let lines = (self.shape.depth * self.width * size_of::<T>() / LINE).div_ceil(self.first.tiles.len());
         let z_panels = z.chunks_exact_mut(self.shape.inner * pitch);
         for (input, z) in inputs.chunks_exact(self.shape.depth * self.width).zip(z_panels) {
             for tile in &self.first.tiles {
+                ahead.ask_for(lines);
                 let d = z[tile.row * pitch + o * self.width..].as_mut_ptr();
                 let call = Tile {
                     k: self.shape.depth,

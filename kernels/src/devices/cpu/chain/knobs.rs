@@ -17,8 +17,8 @@ pub(crate) struct ChainKnobs {
 
 /// A strip's Z is to leave this share of the second-level cache to weights, X and Y.
 const L2_SHARE: u64 = 2;
-/// Wider strips gain nothing: the weights of one product are read again once per 64 columns, which hides behind their arithmetic.
-const WIDEST_DEFAULT: usize = 64;
+/// Wider strips gain nothing more: rows of X are then read in runs of 512 B, and the weights of one product serve 128 columns.
+const WIDEST_DEFAULT: usize = 128;
 
 impl ChainKnobs {
     /// What a family declares on `device`.
@@ -38,7 +38,7 @@ impl ChainKnobs {
                 &["fused", "copied"],
                 "permutation folded into strides, or a pass of copies",
             ),
-            Parameter::int("strip", (1, 1 << 20), &[16, 32, 64, 128], "columns whose middle result stays in cache (fused)"),
+            Parameter::int("strip", (1, 1 << 20), &[32, 64, 128, 256], "columns whose middle result stays in cache (fused)"),
             Parameter::int("threads", (1, device.threads.max(1)), &threads, "threads, each with its own columns"),
         ]
     }
@@ -80,7 +80,7 @@ impl ChainKnobs {
                 shape.0, shape.1, knobs.isa
             )));
         }
-        if knobs.strip % knobs.micro_n != 0 {
+        if !knobs.strip.is_multiple_of(knobs.micro_n) {
             return Err(Misfit::new(format!("`strip={}` is not a multiple of `micro_n={}`", knobs.strip, knobs.micro_n)));
         }
         Ok(())

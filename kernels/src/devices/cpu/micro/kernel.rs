@@ -144,6 +144,9 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
             for (sum, y) in sums.iter_mut().zip(row) {
                 *sum = x.mul_add(y, *sum);
             }
+            if (MR + 1) * NV + 1 >= V::REGISTERS {
+                sums.iter_mut().for_each(|sum| sum.pin());
+            }
         }
     }
 }
@@ -153,7 +156,14 @@ unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(til
     // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `NV` vectors.
     unsafe {
         let (alpha, beta) = (V::splat(tile.alpha), V::splat(tile.beta));
-        if tile.beta == V::Element::ZERO {
+        if tile.beta == V::Element::ZERO && tile.alpha == V::Element::ONE {
+            // A depth of 32 takes some 200 cycles: there a dozen multiplications by one are worth the branch.
+            for (i, sums) in sums.iter().enumerate() {
+                for (v, sum) in sums.iter().enumerate() {
+                    sum.store(tile.d.add(i * tile.d_ld + v * V::LANES));
+                }
+            }
+        } else if tile.beta == V::Element::ZERO {
             for (i, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
                     sum.mul(alpha).store(tile.d.add(i * tile.d_ld + v * V::LANES));

@@ -13,12 +13,14 @@ mod kernel;
 mod pack;
 mod portable;
 mod real;
+mod turn;
 mod vector;
 
 pub use isa::{Isa, Vectorised};
 pub use kernel::{Kernels, MicroKernel, Shape, Tile};
 pub use pack::{Strided, pack, packed_len};
 pub use real::Real;
+pub(crate) use vector::{prefetch, prefetch_far};
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,8 @@
 //! Instruction set, micro-kernel, strip width, threads, and whether the permutation is folded into strides or done by copies.
 
 mod cpu;
+#[cfg(test)]
+mod mutations;
 mod operands;
 mod project;
 mod reference;
@@ -51,6 +53,8 @@ static CARD: Card = Card {
     ],
 };
 
+/// Largest side of an operator.
+const MOST: u64 = 1 << 20;
 const SOURCES: [&str; 3] = ["gaussian", "spectrum", "monarch"];
 
 impl Family for Monarch {
@@ -60,11 +64,11 @@ impl Family for Monarch {
 
     fn axes(&self) -> Vec<Parameter> {
         vec![
-            Parameter::int("n_in", (1, 1 << 20), &[1024], "columns of the operator"),
-            Parameter::int("n_out", (1, 1 << 20), &[1024], "rows of the operator; as n_in where not given"),
+            Parameter::int("n_in", (1, MOST), &[1024], "columns of the operator"),
+            Parameter::int("n_out", (1, MOST), &[1024], "rows of the operator; as n_in where not given"),
             Parameter::int(
                 "nblocks",
-                (1, 1 << 20),
+                (1, MOST),
                 &[32],
                 "blocks along each side; where not given the common divisor nearest to the square root of n_in",
             ),
@@ -151,10 +155,11 @@ impl Family for Monarch {
             given.push(("n_out".into(), n_in.into()));
         }
         let n_in = int(&given, "n_in").unwrap_or(1024);
-        if let (Some(n_out), false) = (int(&given, "n_out"), given.iter().any(|(name, _)| name == "nblocks")) {
-            if (1..=1 << 20).contains(&n_in) && (1..=1 << 20).contains(&n_out) {
-                given.push(("nblocks".into(), natural_blocks(n_in, n_out).into()));
-            }
+        let open = !given.iter().any(|(name, _)| name == "nblocks");
+        let legal = 1..=MOST;
+        match int(&given, "n_out").filter(|n_out| legal.contains(n_out) && legal.contains(&n_in)) {
+            Some(n_out) if open => given.push(("nblocks".into(), natural_blocks(n_in, n_out).into())),
+            _ => {}
         }
         crate::family::complete(self, dtype, &given, seed)
     }

@@ -85,7 +85,7 @@ impl Sizes {
     /// [`Misfit`] naming the size, its value and what would do.
     pub fn check(&self) -> Result<(), Misfit> {
         for (name, n) in [("n_in", self.n_in), ("n_out", self.n_out)] {
-            if n % self.nblocks != 0 {
+            if !n.is_multiple_of(self.nblocks) {
                 return Err(Misfit::new(format!("`nblocks={}` does not divide `{name}={n}`{}", self.nblocks, dividing(n))));
             }
         }
@@ -115,16 +115,12 @@ fn dividing(n: usize) -> String {
 }
 
 fn divisors(n: usize) -> Vec<usize> {
-    (1..=n).filter(|d| n % d == 0).collect()
+    (1..=n).filter(|d| n.is_multiple_of(*d)).collect()
 }
 
-/// The number of blocks that makes the fewest weights: the common divisor of both sizes nearest to √n_in, in ratio.
+/// The number of blocks that makes the most even factors: the common divisor of both sizes nearest to √n_in, the smaller one of two.
 #[must_use]
 pub fn natural_blocks(n_in: u64, n_out: u64) -> u64 {
-    #[allow(clippy::cast_precision_loss)] // sizes far below 2^53
-    let distance = |d: u64| ((d as f64).ln() - 0.5 * (n_in as f64).ln()).abs();
-    (1..=n_in.min(n_out))
-        .filter(|d| n_in % d == 0 && n_out % d == 0)
-        .min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
-        .unwrap_or(1)
+    let common = |d: &u64| n_in.is_multiple_of(*d) && n_out.is_multiple_of(*d);
+    (1..=n_in.min(n_out)).filter(common).min_by_key(|&d| d.max(n_in / d)).unwrap_or(1)
 }

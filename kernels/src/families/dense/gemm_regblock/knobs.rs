@@ -158,8 +158,9 @@ fn check_shape(gemm: &Gemm, plan: &Plan) -> Result<(), Misfit> {
     )))
 }
 
-/// The analytic choice of Low et al. ("Analytical modeling is enough for high-performance BLIS", 2016), simplified: a panel of B takes half of
-/// L1, a block of A half of L2, a block of B a quarter of a thread's share of the last level.
+/// An analytic choice in the manner of Low et al. ("Analytical modeling is enough for high-performance BLIS", 2016): a panel of B takes three
+/// quarters of L1, a block of A a quarter of L2, a block of B a quarter of a thread's share of the last level. Blocks of k and m are evened
+/// out, since a short last block pays for its packing and for its pass over D without much work to show.
 pub(super) fn default_plan(gemm: &Gemm, device: &DeviceInfo) -> Plan {
     let isa = known_isa(device).into_iter().find(|&isa| !shapes(isa, gemm.dtype).0.is_empty()).unwrap_or(Isa::Portable);
     let (micro_m, micro_n) = shapes(isa, gemm.dtype).1;
@@ -168,10 +169,17 @@ pub(super) fn default_plan(gemm: &Gemm, device: &DeviceInfo) -> Plan {
         found.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(otherwise)
     };
     let element = usize::try_from(gemm.dtype.bytes()).expect("4 or 8");
-    let tile_k = (cache(1, 32 << 10) / 2 / (micro_n * element) / 32 * 32).clamp(64, 512);
-    let block = |bytes: usize, micro: usize, most: usize| (bytes / (tile_k * element)).clamp(micro, most) / micro * micro;
-    let tile_m = block(cache(2, 512 << 10) / 2, micro_m, 1024);
-    let tile_n = block(cache(3, 8 << 20) / 4, micro_n, 8192);
     let threads = usize::try_from(device.threads).unwrap_or(1);
+    let most_k = (cache(1, 32 << 10) / 4 * 3 / (micro_n * element)).clamp(64, 512);
+    let tile_k = even(gemm.k, most_k, 8);
+    let block = |bytes: usize, micro: usize, most: usize| (bytes / (tile_k * element)).clamp(micro, most) / micro * micro;
+    let tile_m = even(gemm.m.div_ceil(threads), block(cache(2, 512 << 10) / 4, micro_m, 1024), micro_m);
+    let tile_n = block(cache(3, 8 << 20) / 4, micro_n, 8192);
     Plan { tile_m, tile_n, tile_k, micro_m, micro_n, isa, loop_order: LoopOrder::JrIr, threads }.effective(gemm)
+}
+
+/// The size of as few equal blocks of at most `most` as cover `size`, in whole steps.
+fn even(size: usize, most: usize, step: usize) -> usize {
+    let size = size.max(1);
+    size.div_ceil(size.div_ceil(most)).next_multiple_of(step)
 }
