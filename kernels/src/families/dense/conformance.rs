@@ -1,5 +1,7 @@
 //! Every dense family against the f64 reference: types, layouts, odd sizes, leading dimensions, factors, hostile values.
 
+#![allow(clippy::print_stderr)] // a skip must be seen
+
 use super::gemm_regblock::GEMM_REGBLOCK;
 use crate::devices::cpu::micro::{Isa, Real};
 use crate::devices::cpu::{CpuIo, Pages, Team};

@@ -12,6 +12,8 @@ mod view;
 mod conformance;
 #[cfg(test)]
 mod mutations;
+#[cfg(test)]
+mod problems;
 
 pub use gemm::{Dense, Gemm, GemmKernel, Layout};
 pub use view::{Addend, View, gemm_view};

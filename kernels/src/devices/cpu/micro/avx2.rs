@@ -11,6 +11,7 @@ macro_rules! vector {
         impl Vector for $register {
             type Element = $element;
             const LANES: usize = $lanes;
+            const REGISTERS: usize = 16;
             #[inline(always)]
             unsafe fn zero() -> Self {
                 // SAFETY: the caller has the instruction set.
@@ -40,6 +41,17 @@ macro_rules! vector {
             unsafe fn mul(self, by: Self) -> Self {
                 // SAFETY: the caller has the instruction set.
                 unsafe { $mul(self, by) }
+            }
+            #[inline(always)]
+            unsafe fn pin(&mut self) {
+                #[inline]
+                #[target_feature(enable = "avx")]
+                fn pin(register: &mut $register) {
+                    // SAFETY: no instruction at all; it counts as one that may change the register and memory.
+                    unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) * register, options(nostack, preserves_flags)) };
+                }
+                // SAFETY: the caller has the instruction set.
+                unsafe { pin(self) }
             }
         }
     };

@@ -144,6 +144,9 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
             for (sum, y) in sums.iter_mut().zip(row) {
                 *sum = x.mul_add(y, *sum);
             }
+            if (MR + 1) * NV + 1 >= V::REGISTERS {
+                sums.iter_mut().for_each(|sum| sum.pin());
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod kernel;
 mod pack;
 mod portable;
 mod real;
+mod turn;
 mod vector;
 
 pub use isa::{Isa, Vectorised};
@@ -20,6 +21,7 @@ pub use kernel::{Kernels, MicroKernel, Shape, Tile};
 pub use pack::{Strided, pack, packed_len};
 pub use real::Real;
 pub(crate) use vector::prefetch;
+pub(crate) use vector::prefetch_far;
 
 #[cfg(test)]
 mod tests;

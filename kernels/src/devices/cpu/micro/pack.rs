@@ -28,49 +28,68 @@ pub fn packed_len(lanes: usize, depth: usize, width: usize, round: usize) -> usi
 /// # Safety
 /// `from` is readable for all its lanes and depths, `to` writable for [`packed_len`] elements, and the two do not overlap.
 pub unsafe fn pack<T: Real>(from: Strided<T>, (lanes, depth): (usize, usize), (width, round): (usize, usize), to: *mut T) {
-    for first in (0..lanes).step_by(width) {
-        let there = width.min(lanes - first);
-        let panel = if there == width { width } else { there.next_multiple_of(round) };
-        let from = Strided { start: from.start.wrapping_add(first * from.lane), ..from };
-        // SAFETY: the caller's guarantee for lanes `first .. first + there`; the panel starts at `first·depth` since all before it are full.
-        unsafe {
-            let to = to.add(first * depth);
-            if from.lane == 1 {
-                copy_panel(from, (there, depth), panel, to);
-            } else {
-                transpose_panel(from, (there, depth), panel, to);
+    let whole = lanes / width;
+    let rest = lanes - whole * width;
+    let tail = Strided { start: from.start.wrapping_add(whole * width * from.lane), ..from };
+    let panel = rest.next_multiple_of(round);
+    // SAFETY: the caller's guarantee; whole panels fill `whole·width·depth` elements, the last one follows them.
+    unsafe {
+        let last = to.add(whole * width * depth);
+        if from.lane == 1 {
+            copy_panels(from, (whole, depth), width, to);
+            copy_any(tail, (rest, depth), panel, last);
+        } else {
+            for q in 0..whole {
+                let from = Strided { start: from.start.wrapping_add(q * width * from.lane), ..from };
+                transpose_panel(from, (width, depth), width, to.add(q * width * depth));
             }
-            for lane in there..panel {
-                (0..depth).for_each(|p| *to.add(p * panel + lane) = T::ZERO);
-            }
+            transpose_panel(tail, (rest, depth), panel, last);
+        }
+        for lane in rest..panel {
+            (0..depth).for_each(|p| *last.add(p * panel + lane) = T::ZERO);
         }
     }
 }
 
-/// Lanes lie next to each other: one short copy per step of depth, with the usual panel widths as constants so that it is a few moves.
-unsafe fn copy_panel<T: Real>(from: Strided<T>, size: (usize, usize), panel: usize, to: *mut T) {
-    macro_rules! widths {
-        ($($width:literal)*) => {
-            match size.0 {
-                // SAFETY: the caller's guarantee.
-                $($width => unsafe { copy_fixed::<T, $width>(from, size.1, panel, to) },)*
-                // SAFETY: the caller's guarantee.
-                _ => unsafe { copy_any(from, size, panel, to) },
-            }
-        };
+/// Adjacent elements copied per step of depth, as far as whole panels allow: four cache lines of f32. A panel alone would read a part of
+/// each line of a column of lines, lose it to the next ones (a leading dimension of 1024 f32 maps them all to one set), and read it again.
+const STRETCH: usize = 64;
+
+/// Lanes lie next to each other: short copies, with the usual panel widths as constants so that each is a few moves.
+unsafe fn copy_panels<T: Real>(from: Strided<T>, (panels, depth): (usize, usize), width: usize, to: *mut T) {
+    let group = (STRETCH / width).max(1);
+    for first in (0..panels).step_by(group) {
+        let from = Strided { start: from.start.wrapping_add(first * width), ..from };
+        let count = group.min(panels - first);
+        macro_rules! widths {
+            ($($fixed:literal)*) => {
+                match width {
+                    // SAFETY: the caller's guarantee for panels `first .. first + count`.
+                    $($fixed => unsafe { copy_fixed::<T, $fixed>(from, (count, depth), to.add(first * width * depth)) },)*
+                    _ => for q in 0..count {
+                        let from = Strided { start: from.start.wrapping_add(q * width), ..from };
+                        // SAFETY: as above, one panel.
+                        unsafe { copy_any(from, (width, depth), width, to.add((first + q) * width * depth)) };
+                    },
+                }
+            };
+        }
+        widths!(4 6 8 12 14 16 24 32 48 64);
     }
-    widths!(4 6 8 12 14 16 24 32 48 64);
 }
 
-/// Rows ahead whose line is asked for: a column of a matrix with a long leading dimension defeats the hardware's own prefetching.
-const AHEAD: usize = 12;
+/// Rows ahead whose lines are asked for: the hardware does not see a pattern across pages. Above 8, lines of one set would push each other out.
+const AHEAD: usize = 4;
 
-unsafe fn copy_fixed<T: Real, const N: usize>(from: Strided<T>, depth: usize, panel: usize, to: *mut T) {
+unsafe fn copy_fixed<T: Real, const N: usize>(from: Strided<T>, (panels, depth): (usize, usize), to: *mut T) {
+    let line = 64 / size_of::<T>();
     for p in 0..depth {
         let row = from.start.wrapping_add(p * from.depth);
-        prefetch(row.wrapping_add(AHEAD * from.depth));
-        // SAFETY: N lanes are readable at each depth, and `panel ≥ N` elements are there for each depth in `to`.
-        unsafe { to.add(p * panel).cast::<[T; N]>().write(row.cast::<[T; N]>().read()) };
+        (0..panels * N).step_by(line).for_each(|at| prefetch(row.wrapping_add(AHEAD * from.depth + at)));
+        for q in 0..panels {
+            // SAFETY: `panels·N` lanes are readable at each depth, and each panel has N elements for each depth in `to`.
+            unsafe { to.add((q * depth + p) * N).cast::<[T; N]>().write(row.add(q * N).cast::<[T; N]>().read()) };
+        }
     }
 }
 
@@ -85,48 +104,30 @@ unsafe fn copy_any<T: Real>(from: Strided<T>, (lanes, depth): (usize, usize), pa
 unsafe fn transpose_panel<T: Real>(from: Strided<T>, (lanes, depth): (usize, usize), panel: usize, to: *mut T) {
     let mut lane = 0;
     while lane < lanes {
-        let block = match lanes - lane {
-            4.. => 4,
-            2.. => 2,
-            _ => 1,
-        };
         let from = Strided { start: from.start.wrapping_add(lane * from.lane), ..from };
-        // SAFETY: lanes `lane .. lane + block` are readable at each depth, and the panel has room for them.
-        unsafe {
+        // SAFETY: lanes from `lane` on are readable at each depth, as many as the block has, and the panel has room for them.
+        lane += unsafe {
             let to = to.add(lane);
-            match block {
-                4 => turn::<T, 4>(from, depth, panel, to),
-                2 => turn::<T, 2>(from, depth, panel, to),
-                _ => turn::<T, 1>(from, depth, panel, to),
+            match lanes - lane {
+                4.. => turn_block::<T, 4>(from, depth, panel, to),
+                2.. => turn_block::<T, 2>(from, depth, panel, to),
+                _ => turn_block::<T, 1>(from, depth, panel, to),
             }
-        }
-        lane += block;
+        };
     }
 }
 
-/// `N` lanes by four steps at a time. With `depth` stride 1 the reads are contiguous and the compiler sees an N×4 transpose in registers.
-#[inline(always)]
-unsafe fn turn<T: Real, const N: usize>(from: Strided<T>, depth: usize, panel: usize, to: *mut T) {
-    let mut p = 0;
-    if from.depth == 1 {
-        while p + 4 <= depth {
-            let mut block = [[T::ZERO; 4]; N];
-            for (i, row) in block.iter_mut().enumerate() {
-                // SAFETY: four steps are readable from p in each lane.
-                *row = unsafe { from.start.wrapping_add(i * from.lane + p).cast::<[T; 4]>().read() };
-            }
-            for s in 0..4 {
-                let column: [T; N] = std::array::from_fn(|i| block[i][s]);
-                // SAFETY: the panel has N lanes from `to` at each depth.
-                unsafe { to.add((p + s) * panel).cast::<[T; N]>().write(column) };
-            }
-            p += 4;
+/// `N` lanes at every depth; returns `N`.
+unsafe fn turn_block<T: Real, const N: usize>(from: Strided<T>, depth: usize, panel: usize, to: *mut T) -> usize {
+    let fast = if from.depth == 1 && N > 1 { depth / 4 * 4 } else { 0 };
+    // SAFETY: the caller's guarantee.
+    unsafe {
+        for p in (0..fast).step_by(4) {
+            T::turn::<N>((from.start.add(p), from.lane), (to.add(p * panel), panel));
+        }
+        for p in fast..depth {
+            (0..N).for_each(|i| *to.add(p * panel + i) = *from.start.wrapping_add(i * from.lane + p * from.depth));
         }
     }
-    for p in p..depth {
-        for i in 0..N {
-            // SAFETY: as above, one element.
-            unsafe { *to.add(p * panel + i) = *from.start.wrapping_add(i * from.lane + p * from.depth) };
-        }
-    }
+    N
 }

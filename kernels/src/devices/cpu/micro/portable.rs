@@ -16,6 +16,7 @@ macro_rules! vector {
         impl Vector for [$element; $lanes] {
             type Element = $element;
             const LANES: usize = $lanes;
+            const REGISTERS: usize = usize::MAX;
             #[inline(always)]
             unsafe fn zero() -> Self {
                 [0.0; $lanes]
@@ -50,6 +51,8 @@ macro_rules! vector {
                 }
                 out
             }
+            #[inline(always)]
+            unsafe fn pin(&mut self) {}
         }
     };
 }

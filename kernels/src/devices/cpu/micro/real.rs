@@ -29,6 +29,12 @@ pub trait Real:
     /// The micro-kernels this build holds for `isa`, whether or not this processor can run them: for planning.
     #[must_use]
     fn table(isa: Isa) -> Option<&'static Kernels<Self>>;
+    /// Turns a block of `LANES` (4 or 2) lanes by four steps of depth: `from` is (first element, elements from lane to lane) with steps next to
+    /// each other, `to` is (first element, elements from step to step) with lanes next to each other.
+    ///
+    /// # Safety
+    /// `from` is readable for 4 elements in each lane, `to` writable for `LANES` elements at each of 4 steps.
+    unsafe fn turn<const LANES: usize>(from: (*const Self, usize), to: (*mut Self, usize));
     /// The elements of `tensor`, padding included.
     ///
     /// # Panics
@@ -44,7 +50,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($real:ty, $variant:ident) => {
+    ($real:ty, $variant:ident, $turn:ident) => {
         impl Real for $real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -69,6 +75,11 @@ macro_rules! real {
                     Isa::Portable => Some(&portable::$variant),
                 }
             }
+            #[inline(always)]
+            unsafe fn turn<const LANES: usize>(from: (*const Self, usize), to: (*mut Self, usize)) {
+                // SAFETY: the caller's guarantee.
+                unsafe { super::turn::$turn::<LANES>(from, to) }
+            }
             fn of(tensor: &Tensor) -> &[Self] {
                 match tensor.elements() {
                     Elements::$variant(data) => data,
@@ -89,5 +100,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, F32);
-real!(f64, F64);
+real!(f32, F32, single);
+real!(f64, F64, double);

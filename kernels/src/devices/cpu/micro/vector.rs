@@ -6,6 +6,8 @@ pub(super) trait Vector: Copy {
     type Element: Copy;
     /// Elements per register.
     const LANES: usize;
+    /// Registers the instruction set has for them.
+    const REGISTERS: usize;
 
     /// All lanes zero.
     ///
@@ -37,6 +39,12 @@ pub(super) trait Vector: Copy {
     /// # Safety
     /// As [`Vector::zero`].
     unsafe fn mul(self, by: Self) -> Self;
+    /// Has the register computed before any later load. Where sums, a row of B and one broadcast of A fill all registers, a broadcast that
+    /// the compiler loads early pushes a sum out to memory and back in every step: 43 % of peak where 97 % are to be had (4×3 vectors of AVX2).
+    ///
+    /// # Safety
+    /// As [`Vector::zero`].
+    unsafe fn pin(&mut self);
 }
 
 /// Asks for the cache line of `at` in all levels; never faults.
@@ -46,6 +54,18 @@ pub(crate) fn prefetch<T>(at: *const T) {
     // SAFETY: a prefetch of any address is harmless, and SSE is part of x86-64.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
+
+/// Asks for the cache line of `at` in the second level: for what is read soon, but not before more than a first level of other things.
+#[inline(always)]
+pub(crate) fn prefetch_far<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: as `prefetch`.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;

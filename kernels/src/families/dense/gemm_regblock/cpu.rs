@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::knobs::{LoopOrder, Plan};
-use crate::devices::cpu::micro::{Isa, Kernels, MicroKernel, Real, Strided, Tile, pack, packed_len};
+use crate::devices::cpu::micro::{Isa, Kernels, MicroKernel, Real, Strided, Tile, pack, packed_len, prefetch_far};
 use crate::devices::cpu::{CpuIo, CpuProgram, CpuSource, Team};
 use crate::families::dense::{Addend, Gemm, View, gemm_view};
 use crate::{Config, DeviceError, Dtype, Misfit, Problem, Tensor};
@@ -211,8 +211,24 @@ impl<'a, T: Real> Call<'a, T> {
             self.micro(block, (rows.start + i, i, mr.min(rows.len() - i)), (j, nr.min(cols.end - j)), (packed_a, kernel));
         };
         match plan.loop_order {
-            LoopOrder::JrIr => cols.clone().step_by(nr).for_each(|j| (0..rows.len()).step_by(mr).for_each(|i| one(i, j))),
+            LoopOrder::JrIr => cols.clone().step_by(nr).for_each(|j| {
+                (0..rows.len()).step_by(mr).for_each(|i| {
+                    self.fetch_ahead((j + nr) * block.depth.len(), (i / mr, rows.len().div_ceil(mr)));
+                    one(i, j);
+                });
+            }),
             LoopOrder::IrJr => (0..rows.len()).step_by(mr).for_each(|i| cols.clone().step_by(nr).for_each(|j| one(i, j))),
+        }
+    }
+
+    /// Asks for the `part`-th of `parts` of the panel of B at `start`: it comes from the last level, and its latency would otherwise be
+    /// paid at the first tile of the panel.
+    #[inline(always)]
+    fn fetch_ahead(&self, start: usize, (part, parts): (usize, usize)) {
+        let line = 64 / size_of::<T>();
+        let lines = self.program.plan.micro_n * self.program.plan.tile_k.min(self.program.gemm.k) / line;
+        for at in lines * part / parts..lines * (part + 1) / parts {
+            prefetch_far(self.packed_b.wrapping_add(start + at * line));
         }
     }
 

@@ -16,6 +16,8 @@
 
 mod cpu;
 mod knobs;
+#[cfg(test)]
+mod tests;
 
 use super::gemm::{Dense, Gemm, GemmKernel, to_f64};
 use crate::devices::cpu::CpuSource;
