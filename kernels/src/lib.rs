@@ -9,7 +9,7 @@
 //! | [`tensor`] | host matrices with canaries |
 //! | [`random`] | seeded operands |
 //! | [`oracle`] | f64 references, error bounds, verdicts |
-//! | [`family`] | what a kernel family gives; the registry |
+//! | [`mod@family`] | what a kernel family gives; the registry |
 //! | [`device`] | what a device gives; samples, roofs, energy |
 //! | [`families`] | the families, one folder each |
 //! | [`devices`] | the devices, one folder each |
