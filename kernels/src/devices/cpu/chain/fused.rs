@@ -60,11 +60,9 @@ impl<T: Real> Chain<T> {
             unsafe { self.first_product(o, inputs, (z, pitch), ahead) };
         }
         for i in 0..self.shape.inner {
-            for (panel, z) in z.chunks_exact(self.shape.inner * pitch).take(panels).enumerate() {
-                let first = columns.start + panel * self.width;
-                // SAFETY: Z is complete, and the columns of `y` are the caller's.
-                unsafe { self.second_product(i, &z[i * pitch..], y, first..columns.end.min(first + self.width)) };
-            }
+            let z = z.chunks_exact(self.shape.inner * pitch).take(panels).map(|panel| &panel[i * pitch..]);
+            // SAFETY: Z is complete, and the columns of `y` are the caller's.
+            unsafe { self.second_product(i, z, y, &columns) };
         }
     }
 
@@ -126,29 +124,36 @@ impl<T: Real> Chain<T> {
         }
     }
 
-    /// Rows `output(i, ·)` of Y for the columns of one panel.
-    unsafe fn second_product(&self, i: usize, z: &[T], y: Target<T>, columns: Range<usize>) {
+    /// Rows `output(i, ·)` of Y. Panels run fastest: rows of Y that a large power of two separates share a few cache sets, and a line that two
+    /// panels write must not be driven out between them.
+    unsafe fn second_product<'a>(&self, i: usize, z: impl Iterator<Item = &'a [T]> + Clone, y: Target<T>, columns: &Range<usize>)
+    where
+        T: 'a,
+    {
         let block = self.second.block(i);
+        let d_ld = self.shape.output.step * y.ld;
         for tile in &self.second.tiles {
-            // SAFETY: the row and the column are in Y.
-            let d = unsafe { y.at(self.shape.output.at(i, tile.row), columns.start) };
-            let d_ld = self.shape.output.step * y.ld;
-            let call = Tile {
-                k: self.shape.outer,
-                a: block[tile.row * self.shape.outer..].as_ptr(),
-                a_step: tile.rows,
-                b: z.as_ptr(),
-                b_step: self.width,
-                alpha: T::ONE,
-                beta: T::ZERO,
-                c: d,
-                c_ld: d_ld,
-                d,
-                d_ld,
-                cols: columns.len(),
-            };
-            // SAFETY: Z has `outer` rows of `width` from here, Y `tile.rows` rows of these columns.
-            unsafe { (tile.call)(&call) };
+            let row = self.shape.output.at(i, tile.row);
+            for (z, first) in z.clone().zip(columns.clone().step_by(self.width)) {
+                // SAFETY: the row and the column are in Y.
+                let d = unsafe { y.at(row, first) };
+                let call = Tile {
+                    k: self.shape.outer,
+                    a: block[tile.row * self.shape.outer..].as_ptr(),
+                    a_step: tile.rows,
+                    b: z.as_ptr(),
+                    b_step: self.width,
+                    alpha: T::ONE,
+                    beta: T::ZERO,
+                    c: d,
+                    c_ld: d_ld,
+                    d,
+                    d_ld,
+                    cols: self.width.min(columns.end - first),
+                };
+                // SAFETY: Z has `outer` rows of `width` from here, Y `tile.rows` rows of these columns.
+                unsafe { (tile.call)(&call) };
+            }
         }
     }
 }

@@ -25,20 +25,26 @@ impl ChainKnobs {
     pub(crate) fn parameters(device: &DeviceInfo) -> Vec<Parameter> {
         let best = available(device).first().copied().unwrap_or(Isa::Portable);
         let (single, double) = (best_micro(best, Dtype::F32), best_micro(best, Dtype::F64));
+        let lanes = best.vector_bytes() as u64 / Dtype::F32.bytes();
         let words = Isa::ALL.map(Isa::name);
         let swept: Vec<&'static str> = available(device).into_iter().map(Isa::name).collect();
         let threads: Vec<u64> = if device.threads > 1 { vec![device.threads, 1] } else { vec![1] };
         vec![
             Parameter::choice("isa", &words, &swept, "instruction set"),
-            Parameter::int("micro_m", (1, 24), &[single.0 as u64, 4], "most rows of a block held in registers"),
-            Parameter::int("micro_n", (1, 64), &[single.1 as u64, double.1 as u64], "columns held in registers"),
+            Parameter::int(
+                "micro_m",
+                (1, 24),
+                &[single.0 as u64, rows_beside_three(best)],
+                "most rows of a block held in registers",
+            ),
+            Parameter::int("micro_n", (1, 64), &[single.1 as u64, double.1 as u64, 3 * lanes], "columns held in registers"),
             Parameter::choice(
                 "permute",
                 &["fused", "copied"],
                 &["fused", "copied"],
                 "permutation folded into strides, or a pass of copies",
             ),
-            Parameter::int("strip", (1, 1 << 20), &[32, 64, 128, 256], "columns whose middle result stays in cache (fused)"),
+            Parameter::int("strip", (1, 1 << 20), &[64, 96, 128, 192, 256], "columns whose middle result stays in cache (fused)"),
             Parameter::int("threads", (1, device.threads.max(1)), &threads, "threads, each with its own columns"),
         ]
     }
@@ -118,6 +124,11 @@ impl ChainKnobs {
 
 fn available(device: &DeviceInfo) -> Vec<Isa> {
     device.isa.iter().filter_map(|name| name.parse().ok()).filter(|isa: &Isa| isa.is_available()).collect()
+}
+
+/// Rows that fit in registers beside three vectors of columns: fewer loads per product, and 32 rows come out even.
+fn rows_beside_three(isa: Isa) -> u64 {
+    if isa == Isa::Avx512 { 8 } else { 4 }
 }
 
 fn best_micro(isa: Isa, dtype: Dtype) -> (usize, usize) {
