@@ -224,7 +224,10 @@ impl Planner<'_> {
         let mut configs = product(knobs);
         let limit = entry.limit.filter(|&limit| limit < configs.len());
         let mut random = Random::stream(self.seed, 0x5a5a);
-        let mut points = Vec::new();
+        // A sample may miss the default, and what tuning is worth is told against it.
+        let sampled_default = limit.map(|_| default.clone());
+        let mut points: Vec<Point> =
+            sampled_default.and_then(|config| self.point(family, &problem, config, cache, &default)).into_iter().collect();
         for at in 0..configs.len() {
             if limit.is_some_and(|limit| points.len() == limit) {
                 self.left_out(&problem, configs.len() - at, points.len());

@@ -1,5 +1,7 @@
 //! The program as a user runs it, from spec to store and page.
 
+#![allow(clippy::print_stderr)] // a skipped test says so
+
 mod bad_input;
 mod faults;
 mod help;
