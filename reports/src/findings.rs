@@ -202,23 +202,35 @@ fn disturbance(story: &Story<'_>) -> Option<Finding> {
 
 fn failures(story: &Story<'_>) -> Option<Finding> {
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut never_run = 0;
     for run in story.runs {
-        if let Outcome::Failed { status, .. } = &run.outcome {
-            *by_status.entry(status).or_default() += 1;
+        match &run.outcome {
+            Outcome::Failed { status, .. } if run.ran() => *by_status.entry(status).or_default() += 1,
+            Outcome::Failed { .. } => never_run += 1,
+            Outcome::Timed(_) => {}
         }
     }
-    let total: usize = by_status.values().sum();
-    if total == 0 {
+    let failed: usize = by_status.values().sum();
+    let mut sentences = Vec::new();
+    if failed > 0 {
+        let mut parts: Vec<_> = by_status.iter().collect();
+        parts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let list: Vec<String> =
+            parts.iter().map(|(status, count)| format!("{} {}", number::count(**count), status.replace('_', " "))).collect();
+        let of = number::things(story.runs.len() - never_run, "row");
+        sentences.push(format!("{} of {of} gave no time: {}.", number::count(failed), list.join(", ")));
+    }
+    if never_run > 0 {
+        sentences.push(format!(
+            "{} cannot run here and kept their place with the reason.",
+            number::things(never_run, "configuration")
+        ));
+    }
+    if sentences.is_empty() {
         return None;
     }
-    let mut parts: Vec<_> = by_status.into_iter().collect();
-    parts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let list: Vec<String> =
-        parts.iter().map(|(status, count)| format!("{} {}", number::count(*count), status.replace('_', " "))).collect();
-    let text =
-        format!("{} of {} gave no time: {}.", number::count(total), number::things(story.runs.len(), "row"), list.join(", "));
-    let finding = Finding::new(text, Some(("failures".into(), "reasons")));
-    let wrong = parts.iter().any(|(status, _)| ["incorrect", "runtime_error", "timeout"].contains(status));
+    let finding = Finding::new(sentences.join(" "), Some(("failures".into(), "reasons")));
+    let wrong = by_status.keys().any(|status| ["incorrect", "runtime_error", "timeout"].contains(status));
     Some(if wrong { finding.caution() } else { finding })
 }
 

@@ -110,7 +110,7 @@ fn banner(runs: &[Run]) -> Markup {
 /// What was swept, how many points, how many failed.
 fn headline(story: &Story<'_>) -> String {
     let timed = story.runs.iter().filter(|run| run.seconds().is_some()).count();
-    let failed = story.runs.iter().filter(|run| matches!(run.outcome, Outcome::Failed { .. })).count();
+    let failed = story.runs.iter().filter(|run| run.ran() && matches!(run.outcome, Outcome::Failed { .. })).count();
     let problems: BTreeSet<&str> = story.contests.iter().map(|contest| contest.problem_id).collect();
     let points = number::things(timed, "timed point");
     let mut text = format!("{}: {points} on {}", story.input.title, number::things(problems.len(), "problem"));
