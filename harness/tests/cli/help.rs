@@ -22,5 +22,6 @@ fn help_is_what_was_agreed_and_every_verb_has_an_example() {
         std::fs::write(golden, &all).expect("writable");
     }
     let expected = std::fs::read_to_string(golden).expect("tests/golden/help.txt; make it with UPDATE=1");
-    assert_eq!(all, expected, "help changed; look at it, then run with UPDATE=1");
+    let changed = all.lines().zip(expected.lines()).find(|(now, agreed)| now != agreed);
+    assert!(all == expected, "help changed; look at it, then run with UPDATE=1. First change (now, agreed): {changed:?}");
 }

@@ -33,7 +33,7 @@ impl Workdir {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tilecast"));
-        command.args(arguments).current_dir(self.0.path());
+        command.args(arguments).current_dir(self.0.path()).stdin(std::process::Stdio::null());
         command
     }
 
