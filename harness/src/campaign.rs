@@ -14,7 +14,7 @@ use tilecast_runs::store::{Read, Store};
 use crate::clock;
 use crate::fail::Fail;
 use crate::measure::{Ended, GroupContext, Outcome, Recovered, Session, SessionFail, Sink, measure_group};
-use crate::plan::{Group, Plan, Point};
+use crate::plan::{Group, Plan, Point, SkipKind, Subject};
 use crate::progress::Progress;
 use crate::record::{self, RunFacts};
 use crate::spec::Sweep;
@@ -261,8 +261,8 @@ impl JournalSink<'_> {
     /// Configurations the plan could not place are rows too, with the reason.
     fn refusals(&mut self, plan: &Plan) -> Result<(), Fail> {
         for skip in &plan.skipped {
-            if let Some(refused) = &skip.refused {
-                let row = record::refused(&self.facts, &refused.0, &refused.1, &skip.reason);
+            if let (SkipKind::Config, Subject::Config(problem, config)) = (skip.kind, &skip.subject) {
+                let row = record::refused(&self.facts, problem, config, &skip.reason);
                 self.count(&row);
                 self.append(&Entry::Result(row))?;
             }

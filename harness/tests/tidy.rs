@@ -80,8 +80,11 @@ fn no_file_has_a_name_that_says_nothing() {
 
 #[test]
 fn unsafe_stays_in_devices_and_cpu_sources() {
+    // A planted overrun in the device's own test writes where no safe code can.
+    let places = ["kernels/src/devices/", "kernels/tests/cpu_device.rs"];
     let allowed = |path: &str| {
-        path.starts_with("kernels/src/devices/") || (path.starts_with("kernels/src/families/") && path.ends_with("cpu.rs"))
+        places.iter().any(|place| path.starts_with(place))
+            || (path.starts_with("kernels/src/families/") && path.ends_with("cpu.rs"))
     };
     let marker = concat!("unsafe", " {");
     let stray: Vec<_> = sources().into_iter().filter(|path| !allowed(path) && read(root().join(path)).contains(marker)).collect();

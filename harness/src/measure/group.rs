@@ -183,7 +183,7 @@ impl Rounds<'_, '_> {
     fn ready(&mut self, i: usize) -> Result<(), SessionFail> {
         let Track { slot, point, .. } = self.tracks[i];
         let (cache, sample_s) = (self.group.cache, self.context.measure.sample_s);
-        let prepare = Ask::Prepare { slot, problem: Box::new(point.problem.clone()), config: point.config.clone() };
+        let prepare = Ask::Prepare { slot, problem: Box::new((*point.problem).clone()), config: (*point.config).clone() };
         let prepared = self.session.ask(&prepare)?;
         let Said::Prepared { prepare_s, note, time_basis, quality } = prepared else { return Err(unexpected(&prepared)) };
         let track = &mut self.tracks[i];

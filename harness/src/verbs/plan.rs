@@ -56,7 +56,10 @@ pub fn refuse_empty(plan: &Plan) -> Result<(), Fail> {
 fn print_json(plan: &Plan, summary: &Summary, skips: bool) -> Result<(), Fail> {
     let mut value = serde_json::to_value(summary).map_err(|error| Fail::new(error.to_string()))?;
     if skips {
-        value["skips"] = serde_json::to_value(&plan.skipped).map_err(|error| Fail::new(error.to_string()))?;
+        let skips = plan.skipped.iter().map(|skip| {
+            serde_json::json!({ "family": skip.family, "problem": skip.problem(), "config": skip.config(), "reason": skip.reason })
+        });
+        value["skips"] = skips.collect();
     }
     terminal::json(&value)
 }
@@ -78,7 +81,7 @@ fn print(plan: &Plan, summary: &Summary, name: &str, device: &str, skips: bool) 
     }
     if skips {
         for skip in &plan.skipped {
-            terminal::say(format_args!("  {} {}: {}", skip.problem, skip.config, skip.reason));
+            terminal::say(format_args!("  {} {}: {}", skip.problem(), skip.config(), skip.reason));
         }
         return;
     }

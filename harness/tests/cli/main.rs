@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr)] // a skipped test says so
 
 mod bad_input;
+mod families;
 mod faults;
 mod help;
 mod resume;

@@ -100,3 +100,15 @@ fn the_same_sweep_cannot_run_twice_at_once_on_one_store() {
     signal(&child, "-INT");
     child.wait().expect("ends");
 }
+
+#[test]
+fn two_different_sweeps_share_a_store() {
+    let dir = Workdir::new();
+    dir.file("slow.toml", slow());
+    dir.file("small.toml", SMALL.replace("m = 48", "m = 56"));
+    let mut child = start(&dir);
+    wait_for_samples(&dir, &mut child, 8);
+    dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
+    assert!(child.wait().expect("ends").success());
+    assert_eq!(experiments(&dir, "store").len(), 8);
+}

@@ -1,0 +1,172 @@
+//! How a plan is made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tilecast_kernels::random::Random;
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Parameter, Problem, Value, product, stable_id};
+
+use super::{Group, Plan, Point, Role, Skip, SkipKind, Subject};
+use crate::spec::{Baseline, Entry, Sweep};
+
+/// Family that calls a vendor library; the dense rival at its best where one is named.
+const VENDOR: &str = "gemm_blas";
+
+/// Plans `sweep` on `device`.
+pub(super) fn plan(sweep: &Sweep, device: &DeviceInfo) -> Plan {
+    let mut planner =
+        Planner { device, seed: sweep.seed, vendor: sweep.blas.is_some(), skipped: Vec::new(), seen: HashMap::new() };
+    let mut groups = Vec::new();
+    for &cache in &sweep.cache {
+        for entry in &sweep.entries {
+            let configs: Vec<Arc<Config>> = product(&chosen_knobs(entry, device)).into_iter().map(Arc::new).collect();
+            for &dtype in &entry.dtypes {
+                for axes in &entry.problems {
+                    match entry.family.problem(dtype, axes, sweep.seed) {
+                        Ok(problem) => groups.extend(planner.group(entry, &configs, problem, cache)),
+                        Err(misfit) => {
+                            planner.skip(entry.family, Subject::Axes(show(axes)), misfit.to_string(), SkipKind::Problem)
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Plan { groups, skipped: planner.skipped }
+}
+
+/// A problem while its space is planned, with what all its points share.
+struct Stage {
+    family: &'static dyn Family,
+    problem: Arc<Problem>,
+    /// Stable text and seed of the problem, made once.
+    text: [String; 2],
+    cache: CacheMode,
+    /// What the default configuration really runs.
+    default: Config,
+}
+
+impl Stage {
+    fn new(family: &'static dyn Family, problem: Problem, cache: CacheMode, default: &Config) -> Self {
+        let default = family.effective(&problem, default);
+        Self { family, text: [problem.to_string(), problem.seed.to_string()], problem: Arc::new(problem), cache, default }
+    }
+
+    fn point(&self, config: Arc<Config>, device: &DeviceInfo) -> Point {
+        let effective = self.family.effective(&self.problem, &config);
+        let [problem, seed] = &self.text;
+        let experiment_id = stable_id(&[problem, seed, &effective.to_string(), &device.slug, self.cache.name()]);
+        Point {
+            key: experiment_id.clone(),
+            experiment_id,
+            problem: Arc::clone(&self.problem),
+            is_default: effective == self.default,
+            work: self.family.work(&self.problem, &config),
+            config,
+            effective,
+            role: Role::Point,
+        }
+    }
+}
+
+struct Planner<'a> {
+    device: &'a DeviceInfo,
+    seed: u64,
+    /// Whether a vendor library was named.
+    vendor: bool,
+    skipped: Vec<Skip>,
+    /// Experiment id → configuration first planned for it.
+    seen: HashMap<String, Arc<Config>>,
+}
+
+impl Planner<'_> {
+    fn group(&mut self, entry: &Entry, configs: &[Arc<Config>], problem: Problem, cache: CacheMode) -> Option<Group> {
+        let default = Arc::new(entry.family.default_config(&problem, self.device));
+        let stage = Stage::new(entry.family, problem, cache, &default);
+        let mut points = match entry.limit.filter(|&limit| limit < configs.len()) {
+            Some(limit) => self.sample(&stage, configs.to_vec(), &default, limit),
+            None => configs.iter().filter_map(|config| self.point(&stage, config)).collect(),
+        };
+        if points.is_empty() {
+            return None;
+        }
+        if entry.baseline == Baseline::Measured {
+            points.extend(self.baselines(&stage));
+        }
+        Some(Group { cache, points })
+    }
+
+    /// A seeded sample of the space. It begins with the default, which a draw may miss: what tuning is worth is told against it.
+    fn sample(&mut self, stage: &Stage, mut configs: Vec<Arc<Config>>, default: &Arc<Config>, limit: usize) -> Vec<Point> {
+        let mut random = Random::stream(self.seed, 0x5a5a);
+        let mut points: Vec<Point> = self.point(stage, default).into_iter().collect();
+        for at in 0..configs.len() {
+            if points.len() == limit {
+                let left = configs.len() - at;
+                let reason =
+                    format!("{left} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed);
+                self.skip(stage.family, Subject::Space(Arc::clone(&stage.problem)), reason, SkipKind::Limit);
+                break;
+            }
+            let drawn = at + random.below(configs.len() - at);
+            configs.swap(at, drawn);
+            points.extend(self.point(stage, &configs[at]));
+        }
+        points
+    }
+
+    fn point(&mut self, stage: &Stage, config: &Arc<Config>) -> Option<Point> {
+        let subject = || Subject::Config(Arc::clone(&stage.problem), Arc::clone(config));
+        if let Err(misfit) = stage.family.check(&stage.problem, config, self.device) {
+            self.skip(stage.family, subject(), misfit.to_string(), SkipKind::Config);
+            return None;
+        }
+        let point = stage.point(Arc::clone(config), self.device);
+        if let Some(first) = self.seen.get(&point.experiment_id) {
+            let reason = format!("the same code is already planned as `{first}`");
+            self.skip(stage.family, subject(), reason, SkipKind::Duplicate);
+            return None;
+        }
+        self.seen.insert(point.experiment_id.clone(), Arc::clone(config));
+        Some(point)
+    }
+
+    /// The dense rival in its default configuration, and the vendor library where one was named.
+    fn baselines(&mut self, stage: &Stage) -> Vec<Point> {
+        let Some(dense) = stage.family.baseline(&stage.problem) else { return Vec::new() };
+        let vendor = self.vendor.then(|| Problem { family: VENDOR.to_owned(), ..dense.clone() });
+        let of = stage.problem.id();
+        [Some(dense), vendor].into_iter().flatten().filter_map(|rival| self.rival(rival, &of, stage.cache)).collect()
+    }
+
+    fn rival(&mut self, rival: Problem, of: &str, cache: CacheMode) -> Option<Point> {
+        let family = tilecast_kernels::family(&rival.family)?;
+        let config = Arc::new(family.default_config(&rival, self.device));
+        let stage = Stage::new(family, rival, cache, &config);
+        if let Err(misfit) = family.check(&stage.problem, &config, self.device) {
+            self.skip(family, Subject::Config(stage.problem, config), misfit.to_string(), SkipKind::Config);
+            return None;
+        }
+        let point = stage.point(config, self.device);
+        Some(Point { key: stable_id(&[&point.experiment_id, of]), role: Role::Baseline { of: of.to_owned() }, ..point })
+    }
+
+    fn skip(&mut self, family: &dyn Family, subject: Subject, reason: String, kind: SkipKind) {
+        self.skipped.push(Skip { family: family.card().id, subject, reason, kind });
+    }
+}
+
+/// The family's knobs with the values the spec names, checked against each other only by the family itself.
+fn chosen_knobs(entry: &Entry, device: &DeviceInfo) -> Vec<Parameter> {
+    let mut knobs = entry.family.knobs(device);
+    for knob in &mut knobs {
+        if let Some((_, values)) = entry.knobs.iter().find(|(name, _)| name == knob.name) {
+            knob.values.clone_from(values);
+        }
+    }
+    knobs
+}
+
+fn show(axes: &[(String, Value)]) -> String {
+    axes.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
