@@ -5,7 +5,7 @@
 
 mod planner;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -153,16 +153,16 @@ impl Plan {
         let experiments: HashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
         let points = asked().count();
-        let mut skipped = BTreeMap::new();
+        let mut skipped: HashMap<&str, usize> = HashMap::new();
         for skip in &self.skipped {
-            *skipped.entry(skip.reason.clone()).or_insert(0) += 1;
+            *skipped.entry(&skip.reason).or_default() += 1;
         }
         Summary {
             points,
             baselines: self.points().count() - points,
             problems: self.groups.len(),
             skipped: self.skipped.len(),
-            skipped_by_reason: skipped,
+            skipped_by_reason: skipped.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
             distinct_code: code.len(),
             distinct_experiments: experiments.len(),
             flop_per_pass: flop,
