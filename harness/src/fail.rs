@@ -33,6 +33,12 @@ impl Fail {
         }
     }
 
+    /// The same with advice where it has none yet.
+    #[must_use]
+    pub fn or_hint(self, hint: &str) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// The same said of `place` (a file, an axis).
     #[must_use]
     pub fn within(mut self, place: impl fmt::Display) -> Self {

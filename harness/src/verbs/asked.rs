@@ -10,6 +10,9 @@ use crate::device;
 use crate::fail::{Fail, unknown};
 use crate::spec::{self, Sweep};
 
+/// Where to look for what is legal.
+const LEGAL: &str = "`tilecast families NAME` shows the legal axes and knobs, `tilecast sweep --help` a small spec";
+
 /// Human or machine.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Output {
@@ -72,7 +75,8 @@ impl SpecArgs {
         })?;
         let name = self.spec.file_stem().map_or_else(|| "spec".to_owned(), |stem| stem.to_string_lossy().into_owned());
         let device = device::open(&self.device_of(&text))?;
-        let sweep = self.parse(&text, &name, device.info()).map_err(|fail| fail.within(format_args!("`{place}`")))?;
+        let parsed = self.parse(&text, &name, device.info());
+        let sweep = parsed.map_err(|fail| fail.within(format_args!("`{place}`")).or_hint(LEGAL))?;
         Ok(Asked { sweep, text, device })
     }
 
@@ -163,7 +167,7 @@ pub fn parse_value(word: &str, parameter: &Parameter) -> Result<Value, Fail> {
         (_, Ok(real)) => Value::Real(real),
         _ => Value::Text(word.to_owned()),
     };
-    parameter.domain.accept(parameter.name, &value).map_err(|misfit| Fail::new(misfit.to_string()))?;
+    parameter.domain.accept(parameter.name, &value).map_err(|misfit| Fail::new(misfit.to_string()).hint(LEGAL))?;
     Ok(value)
 }
 

@@ -18,6 +18,7 @@ use crate::measure::{Ended, Session};
 use crate::plan::{Plan, Point};
 use crate::progress::{Progress, Show};
 use crate::spec::{self, Measure, Sweep};
+use crate::verbs::asked::Output;
 use crate::verbs::modelled::{model_fail, write_whole};
 use crate::verbs::plan::refuse_empty;
 use crate::verbs::runs::read_store;
@@ -44,6 +45,8 @@ pub struct Args {
     /// Device; one thread where not given, whose CPU time is the steadiest clock on a shared machine
     #[arg(long, default_value = "cpu:1t")]
     device: String,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Args {
@@ -56,13 +59,16 @@ impl Args {
         let demo = Demo::prepare(&self, text, size)?;
         let (end, facts_session) = demo.sweep()?;
         if end.ended == Ended::Interrupted {
-            terminal::say("interrupted; the same command resumes where it stopped");
+            demo.tell("interrupted; the same command resumes where it stopped");
             return Ok(Exit::Partial);
         }
         let frame = read_store(&demo.store_path())?;
         let predictor = demo.fit(&frame)?;
-        demo.scores(&frame)?;
+        let scores = demo.scores(&frame)?;
         let recommendation = demo.recommend(&predictor, &frame, &facts_session)?;
+        if self.output.json {
+            terminal::json(&demo.facts(&scores, &recommendation))?;
+        }
         demo.report(&end, recommendation)?;
         Ok(if end.failed() == 0 { Exit::Done } else { Exit::Partial })
     }
@@ -76,6 +82,7 @@ struct Demo {
     device: String,
     size: u64,
     store: Store,
+    output: Output,
 }
 
 impl Demo {
@@ -85,7 +92,42 @@ impl Demo {
         let spec_path = args.out.join("demo.toml");
         write_whole(&spec_path, text.as_bytes())?;
         let store = create_store(&args.out.join("store"))?;
-        Ok(Self { out: args.out.clone(), spec_path, text, sweep, device: opened.info().spec.clone(), size, store })
+        Ok(Self {
+            out: args.out.clone(),
+            spec_path,
+            text,
+            sweep,
+            device: opened.info().spec.clone(),
+            size,
+            store,
+            output: args.output,
+        })
+    }
+
+    /// The story goes to standard output, and aside to standard error where that is for JSON.
+    fn tell(&self, line: impl std::fmt::Display) {
+        if self.output.json {
+            terminal::note(line);
+        } else {
+            terminal::say(line);
+        }
+    }
+
+    fn facts(&self, scores: &[Score], recommendation: &Recommendation) -> serde_json::Value {
+        let seconds = |candidate: &Candidate| candidate.measured.map(|measured| measured.seconds);
+        serde_json::json!({
+            "store": Self::shown(&self.store_path()),
+            "model": Self::shown(&self.out.join("time.model")),
+            "page": Self::shown(&self.out.join("report.html")),
+            "scores": scores,
+            "recommendation": {
+                "problem": recommendation.problem,
+                "config": recommendation.recommended.config,
+                "predicted_s": recommendation.recommended.predicted.map(|predicted| predicted.seconds),
+                "measured_s": seconds(&recommendation.recommended),
+                "default_measured_s": recommendation.default.as_ref().and_then(seconds),
+            },
+        })
     }
 
     fn store_path(&self) -> PathBuf {
@@ -101,7 +143,7 @@ impl Demo {
         let plan = Plan::new(&self.sweep, &session.device);
         refuse_empty(&plan)?;
         let points = plan.points().count();
-        terminal::say(format_args!(
+        self.tell(format_args!(
             "1. sweep      {points} configurations of GEMM over {} problems on {}",
             plan.groups.len(),
             session.device.slug
@@ -123,7 +165,7 @@ impl Demo {
         } else {
             " before".to_owned()
         };
-        terminal::say(format_args!(
+        self.tell(format_args!(
             "              {ok} measured and verified{took}; {} failed; {refused} illegal ones kept with their reason",
             end.failed()
         ));
@@ -135,7 +177,7 @@ impl Demo {
             fit(frame, &FitOptions { seed: self.sweep.seed, ..FitOptions::default() }).map_err(|error| model_fail(&error))?;
         let path = self.out.join("time.model");
         write_whole(&path, &predictor.to_bytes())?;
-        terminal::say(format_args!(
+        self.tell(format_args!(
             "2. fit        a forest on {} rows and {} features",
             predictor.rows(),
             predictor.features().len()
@@ -143,7 +185,7 @@ impl Demo {
         Ok(predictor)
     }
 
-    fn scores(&self, frame: &polars::prelude::DataFrame) -> Result<(), Fail> {
+    fn scores(&self, frame: &polars::prelude::DataFrame) -> Result<Vec<Score>, Fail> {
         let options = EvaluateOptions {
             presets: vec![Preset::Default, Preset::Gpperf, Preset::Roofline],
             splits: vec![Split::Shape],
@@ -154,9 +196,9 @@ impl Demo {
         for (index, score) in evaluation.scores.iter().enumerate() {
             let head =
                 if index == 0 { "3. evaluate   on shapes held out whole:" } else { "                                       " };
-            terminal::say(format_args!("{head} {}", words(score)));
+            self.tell(format_args!("{head} {}", words(score)));
         }
-        Ok(())
+        Ok(evaluation.scores)
     }
 
     fn recommend(
@@ -179,13 +221,13 @@ impl Demo {
         let roofs = crate::gather::roofs_of(frame);
         let facts = predicted_facts(session.device.clone(), session.energy.clone(), roofs, ("demo", self.sweep.seed));
         let advice = advise(predictor, &question, &facts, TOP)?;
-        terminal::say(format_args!(
+        self.tell(format_args!(
             "4. recommend  for m = n = k = {}, which was never measured: {} configurations ranked",
             self.size, advice.candidates
         ));
         let measured = measure_best(&advice, &question, TOP, &self.store, (&self.device, Show::Nothing))?;
         let recommendation = recommendation(&advice, &measured);
-        story(&recommendation);
+        self.story(&recommendation);
         Ok(recommendation)
     }
 
@@ -209,12 +251,37 @@ impl Demo {
         let (input, _) = page_input(material)?;
         let path = self.out.join("report.html");
         write_whole(&path, page(&input)?.as_bytes())?;
-        terminal::say(format_args!(
+        self.tell(format_args!(
             "6. report     {}   store {store}   model {}",
             path.display(),
             self.out.join("time.model").display()
         ));
         Ok(())
+    }
+
+    /// What the recommendation is worth, in the words the numbers carry.
+    fn story(&self, recommendation: &Recommendation) {
+        let (Some(best), Some(default)) =
+            (recommendation.recommended.measured, recommendation.default.as_ref().and_then(|d| d.measured))
+        else {
+            self.tell("5. re-measure no recommended configuration could be measured");
+            return;
+        };
+        self.tell(format_args!(
+            "5. re-measure the best of {TOP} takes {} where the default takes {}: {:.2}× its speed",
+            terminal::seconds(best.seconds),
+            terminal::seconds(default.seconds),
+            default.seconds / best.seconds,
+        ));
+        self.tell(format_args!("              {}", recommendation.recommended.config));
+        if let Some(predicted) = recommendation.recommended.predicted {
+            let off = predicted.seconds / best.seconds - 1.0;
+            self.tell(format_args!(
+                "              predicted {} before anything of that shape ran ({:+.1} %)",
+                terminal::seconds(predicted.seconds),
+                off * 100.0
+            ));
+        }
     }
 }
 
@@ -253,30 +320,5 @@ fn recommendation(advice: &Advice, measured: &HashMap<String, Row>) -> Recommend
         recommended,
         top,
         exhaustive: None,
-    }
-}
-
-/// What the recommendation is worth, in the words the numbers carry.
-fn story(recommendation: &Recommendation) {
-    let (Some(best), Some(default)) =
-        (recommendation.recommended.measured, recommendation.default.as_ref().and_then(|d| d.measured))
-    else {
-        terminal::say("5. re-measure no recommended configuration could be measured");
-        return;
-    };
-    terminal::say(format_args!(
-        "5. re-measure the best of {TOP} takes {} where the default takes {}: {:.2}× its speed",
-        terminal::seconds(best.seconds),
-        terminal::seconds(default.seconds),
-        default.seconds / best.seconds,
-    ));
-    terminal::say(format_args!("              {}", recommendation.recommended.config));
-    if let Some(predicted) = recommendation.recommended.predicted {
-        let off = predicted.seconds / best.seconds - 1.0;
-        terminal::say(format_args!(
-            "              predicted {} before anything of that shape ran ({:+.1} %)",
-            terminal::seconds(predicted.seconds),
-            off * 100.0
-        ));
     }
 }

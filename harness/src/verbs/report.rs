@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
 use tilecast_runs::store::summarise;
 
 use crate::fail::Fail;
 use crate::gather::{Material, journal_header, page, page_input};
+use crate::verbs::asked::Output;
 use crate::verbs::modelled::write_whole;
 use crate::verbs::runs::read_store;
 use crate::{Exit, terminal};
@@ -25,6 +27,8 @@ pub struct Args {
     /// Seed of the models scored on the page
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl Args {
@@ -49,8 +53,15 @@ impl Args {
         };
         let (input, notes) = page_input(material)?;
         notes.iter().for_each(|text| terminal::note(format_args!("note: {text}")));
-        write_whole(&self.out, page(&input)?.as_bytes())?;
-        terminal::say(format_args!("{}: {} rows, {} runs", self.out.display(), frame.height(), runs.len()));
+        let page = page(&input)?;
+        write_whole(&self.out, page.as_bytes())?;
+        let out = self.out.display();
+        if self.output.json {
+            let facts = json!({ "page": out.to_string(), "rows": frame.height(), "runs": runs.len(), "bytes": page.len(), "notes": notes });
+            terminal::json(&facts)?;
+        } else {
+            terminal::say(format_args!("{out}: {} rows, {} runs", frame.height(), runs.len()));
+        }
         Ok(Exit::Done)
     }
 }

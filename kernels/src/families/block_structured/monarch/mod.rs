@@ -44,9 +44,9 @@ static CARD: Card = Card {
     title: "Monarch: two block-diagonal factors around a permutation",
     math: "Y (n_out x batch) = W X with W = (permuted block-diagonal R) (block-diagonal L), nblocks x nblocks blocks of rank `rank`; \
            from dense weights by the nearest such operator in Frobenius norm",
-    look_at: "speed-up over dense against the FLOP ratio, and the fused permutation against the copied one: the copies, not the FLOP, cost most of what a \
+    look_at: "Speed-up over dense against the FLOP ratio, and the fused permutation against the copied one: the copies, not the FLOP, cost most of what a \
               composition of library calls loses. Read it beside the approximation error: for weights without structure it is near 1, so speed alone \
-              says nothing of use. Preparation (the projection) is timed apart",
+              says nothing of use. Preparation (the projection) is timed apart.",
     references: &[
         "Dao and others, Monarch: Expressive Structured Matrices for Efficient and Accurate Training, ICML 2022, arXiv:2204.00595",
         "Fu and others, Monarch Mixer, NeurIPS 2023, arXiv:2310.12109",

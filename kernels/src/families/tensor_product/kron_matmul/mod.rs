@@ -40,8 +40,8 @@ static CARD: Card = Card {
     group: "tensor product",
     title: "Kronecker product of two matrices times a batch",
     math: "Y (m1 m2 x batch) = (K1 kron K2) X, K1 (m1 x n1), K2 (m2 x n2), without ever forming the product",
-    look_at: "speed-up over dense against the FLOP ratio, and the fused transposition against the copied one. The operator is exact: there is no \
-              approximation error. With factors of unequal shape the order decides the FLOP",
+    look_at: "Speed-up over dense against the FLOP ratio, and the fused transposition against the copied one. The operator is exact: there is no \
+              approximation error. With factors of unequal shape the order decides the FLOP.",
     references: &[
         "Van Loan, The ubiquitous Kronecker product, Journal of Computational and Applied Mathematics 123, 2000",
         "Fang and others, Solving High Frequency and Multi-Scale PDEs with Gaussian Processes, ICLR 2024, arXiv:2311.04465",
