@@ -88,15 +88,14 @@ pub fn advise(predictor: &Predictor, question: &Question, facts: &RunFacts, top:
         crate::verbs::plan::refuse_empty(&plan)?;
     }
     let frame = asked_frame(points.iter().copied(), facts, question.cache)?;
-    let ranked = rank(predictor, &frame, top).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+    let ranked = rank(predictor, &frame, top)?;
     let ranked = ranked.into_iter().map(|ranked| (points[ranked.row].clone(), ranked)).collect();
     Ok(Advice { cache: question.cache, default: default_point(question, facts)?, ranked, candidates: points.len() })
 }
 
 /// The family's default configuration as a point of its own, whether or not the space swept holds it.
 fn default_point(question: &Question, facts: &RunFacts) -> Result<Point, Fail> {
-    let problem =
-        question.family.problem(question.dtype, &question.axes, question.seed).map_err(|misfit| Fail::new(misfit.to_string()))?;
+    let problem = question.family.problem(question.dtype, &question.axes, question.seed)?;
     let config = question.family.default_config(&problem, &facts.device);
     let knobs = config.0.0.iter().map(|(name, value)| (name.clone(), vec![value.clone()])).collect();
     let mut sweep = question.sweep();
@@ -137,7 +136,7 @@ pub fn measure_best(
     let campaign = Campaign { sweep: &sweep, spec_text: &text, plan: &plan, store, again: Again::Measure, interrupted };
     let mut session = start_session(device, &sweep, None)?;
     let end = campaign.run(&mut session, &mut Progress::new(show))?;
-    let contents = store.read(Read::default()).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+    let contents = store.read(Read::default())?;
     rows_of_run(&contents.frame, &end.run_id)
 }
 
@@ -146,7 +145,7 @@ pub fn measure_best(
 /// # Errors
 /// [`Fail`] where the frame does not have the schema's columns.
 fn rows_of_run(frame: &DataFrame, run_id: &str) -> Result<HashMap<String, Row>, Fail> {
-    let rows = frame::to_rows(frame).map_err(|error| Fail::new(error.to_string()))?;
+    let rows = frame::to_rows(frame)?;
     let of_run = rows.into_iter().filter(|row| row.text(col::run_id) == Some(run_id));
     Ok(of_run.filter_map(|row| Some((row.text(col::experiment_id)?.to_owned(), row))).collect())
 }
@@ -157,7 +156,7 @@ fn rows_of_run(frame: &DataFrame, run_id: &str) -> Result<HashMap<String, Row>, 
 /// [`Fail`] where a row does not have the schema's columns, which is a defect.
 pub fn asked_frame<'a>(points: impl Iterator<Item = &'a Point>, facts: &RunFacts, cache: CacheMode) -> Result<DataFrame, Fail> {
     let rows: Vec<Row> = points.map(|point| record::asked(facts, point, cache)).collect();
-    frame::from_rows(&rows).map_err(|error| Fail::new(error.to_string()))
+    Ok(frame::from_rows(&rows)?)
 }
 
 /// Facts for rows that are predicted on `device`, with roofs measured now.

@@ -116,7 +116,7 @@ impl Campaign<'_> {
         sink.progress.finish();
         let JournalSink { journal, facts, by_status, .. } = sink;
         if ended == Ended::Complete {
-            self.store.seal(journal).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+            self.store.seal(journal)?;
         }
         Ok(CampaignEnd {
             run_id: facts.run_id,
@@ -139,8 +139,8 @@ impl Campaign<'_> {
             stable_id(&asked.iter().map(String::as_str).chain([pass.as_str()]).collect::<Vec<_>>())
         };
         let held = self.store.read(Read { journals: tilecast_runs::store::Journals::Leave, ..Read::default() });
-        let held = held.map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?.frame;
-        let runs = tilecast_runs::store::summarise(&held).map_err(|error| Fail::new(error.to_string()))?;
+        let held = held?.frame;
+        let runs = tilecast_runs::store::summarise(&held)?;
         let sealed = |pass: usize| runs.iter().find(|run| run.sweep_id == id(pass)).map(|run| run.run_id.clone());
         let mut pass = 1;
         let mut last = None;
@@ -155,7 +155,7 @@ impl Campaign<'_> {
     }
 
     fn reuse(&self, run_id: String, session: &Session) -> Result<CampaignEnd, Fail> {
-        let runs = self.store.runs().map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+        let runs = self.store.runs()?;
         let by_status = runs.into_iter().find(|run| run.run_id == run_id).map(|run| run.by_status).unwrap_or_default();
         let resumed = by_status.values().sum();
         let busy = session.busy;
@@ -163,8 +163,7 @@ impl Campaign<'_> {
     }
 
     fn open_journal(&self, sweep_id: &str, session: &mut Session) -> Result<Opened, Fail> {
-        let fail = |error: tilecast_runs::journal::JournalError| Fail::new(error.to_string()).hint_some(error.hint());
-        if let Some((journal, recovered)) = Journal::resume(self.store, sweep_id).map_err(fail)? {
+        if let Some((journal, recovered)) = Journal::resume(self.store, sweep_id)? {
             let roofs = journal.header().meta.get("roofs").cloned().unwrap_or_default();
             let roofs = serde_json::from_value(roofs).unwrap_or_default();
             let samples = recovered_samples(&recovered.samples);
@@ -175,7 +174,7 @@ impl Campaign<'_> {
             other => Fail::new(other.row().1).within("measuring the roofs"),
         })?;
         let header = self.header(sweep_id, &session.device.slug, &roofs);
-        let journal = Journal::create(self.store, &header).map_err(fail)?;
+        let journal = Journal::create(self.store, &header)?;
         Ok(Opened { journal, roofs, results: Vec::new(), recovered: Recovered::new() })
     }
 
@@ -251,7 +250,7 @@ struct JournalSink<'a> {
 
 impl JournalSink<'_> {
     fn append(&mut self, entry: &Entry) -> Result<(), Fail> {
-        self.journal.append(entry).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))
+        Ok(self.journal.append(entry)?)
     }
 
     fn count(&mut self, row: &Row) {
@@ -291,7 +290,7 @@ impl Sink for JournalSink<'_> {
         self.count(&row);
         self.progress.finished(&row);
         self.append(&Entry::Result(row))?;
-        self.journal.sync().map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))
+        Ok(self.journal.sync()?)
     }
 }
 
@@ -300,5 +299,5 @@ impl Sink for JournalSink<'_> {
 /// # Errors
 /// [`Fail`] naming the path.
 pub fn create_store(path: &Path) -> Result<Store, Fail> {
-    Store::create(path).map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))
+    Ok(Store::create(path)?)
 }

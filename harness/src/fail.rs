@@ -24,15 +24,6 @@ impl Fail {
         self
     }
 
-    /// The same with advice, where there is some.
-    #[must_use]
-    pub fn hint_some(self, hint: Option<impl Into<String>>) -> Self {
-        match hint {
-            Some(hint) => self.hint(hint),
-            None => self,
-        }
-    }
-
     /// The same with advice where it has none yet.
     #[must_use]
     pub fn or_hint(self, hint: &str) -> Self {
@@ -54,6 +45,29 @@ impl fmt::Display for Fail {
 }
 
 impl std::error::Error for Fail {}
+
+/// Errors of the other crates, in their own words; with their advice where they give some.
+macro_rules! from {
+    ($($error:ty => $hint:expr),* $(,)?) => {
+        $(impl From<$error> for Fail {
+            fn from(error: $error) -> Self {
+                let hint: fn(&$error) -> Option<&str> = $hint;
+                Self { message: error.to_string(), hint: hint(&error).map(str::to_owned) }
+            }
+        })*
+    };
+}
+from! {
+    tilecast_kernels::Misfit => |_| None,
+    tilecast_models::ArtifactError => |error| Some(error.hint()),
+    tilecast_models::ModelError => |error| error.hint(),
+    tilecast_reports::ReportError => |error| Some(error.hint()),
+    tilecast_runs::frame::FrameError => |error| error.hint(),
+    tilecast_runs::import::ImportError => |error| error.hint(),
+    tilecast_runs::journal::JournalError => |error| error.hint(),
+    tilecast_runs::store::StoreError => |error| error.hint(),
+    serde_json::Error => |_| None,
+}
 
 /// `name` is not one of `known`: says so and suggests the nearest.
 pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Fail {

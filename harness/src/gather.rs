@@ -183,7 +183,7 @@ impl Labels {
 }
 
 fn column(frame: &DataFrame, name: &str) -> Result<Vec<Option<String>>, Fail> {
-    texts(frame, name).map_err(|error| Fail::new(error.to_string()))
+    Ok(texts(frame, name)?)
 }
 
 /// The families' own words, for families of ours in the frame, in the order they are listed.
@@ -233,7 +233,7 @@ fn fingerprint_options(seed: u64) -> FitOptions {
 
 /// `experiment_id` → the command that measures the point again.
 fn point_commands(frame: &DataFrame, start: &str) -> Result<BTreeMap<String, String>, Fail> {
-    let rows = tilecast_runs::frame::to_rows(frame).map_err(|error| Fail::new(error.to_string()))?;
+    let rows = tilecast_runs::frame::to_rows(frame)?;
     let command = |row: &tilecast_runs::row::Row| {
         let experiment = row.text(col::experiment_id)?.to_owned();
         let family = row.text(col::family)?;
@@ -253,5 +253,5 @@ fn point_commands(frame: &DataFrame, start: &str) -> Result<BTreeMap<String, Str
 /// # Errors
 /// [`Fail`] in the words of the report.
 pub fn page(input: &PageInput) -> Result<String, Fail> {
-    tilecast_reports::page(input).map_err(|error| Fail::new(error.to_string()))
+    Ok(tilecast_reports::page(input)?)
 }

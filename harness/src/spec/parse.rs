@@ -160,7 +160,7 @@ fn parse_values(table: &Table, declared: &[Parameter], what: &str, place: &str) 
             .ok_or_else(|| unknown(what, name, declared.iter().map(|p| p.name)).within(place))?;
         let values = values(name, value, place)?;
         for value in &values {
-            parameter.domain.accept(name, value).map_err(|misfit| Fail::new(misfit.to_string()).within(place))?;
+            parameter.domain.accept(name, value).map_err(|misfit| Fail::from(misfit).within(place))?;
         }
         out.push((name.clone(), values));
     }

@@ -167,7 +167,7 @@ pub fn parse_value(word: &str, parameter: &Parameter) -> Result<Value, Fail> {
         (_, Ok(real)) => Value::Real(real),
         _ => Value::Text(word.to_owned()),
     };
-    parameter.domain.accept(parameter.name, &value).map_err(|misfit| Fail::new(misfit.to_string()).hint(LEGAL))?;
+    parameter.domain.accept(parameter.name, &value).map_err(|misfit| Fail::from(misfit).hint(LEGAL))?;
     Ok(value)
 }
 

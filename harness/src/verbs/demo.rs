@@ -19,7 +19,7 @@ use crate::plan::{Plan, Point};
 use crate::progress::{Progress, Show};
 use crate::spec::{self, Measure, Sweep};
 use crate::verbs::asked::Output;
-use crate::verbs::modelled::{model_fail, write_whole};
+use crate::verbs::modelled::write_whole;
 use crate::verbs::plan::refuse_empty;
 use crate::verbs::runs::read_store;
 use crate::verbs::sweep::{start_session, watch_interrupts};
@@ -173,8 +173,7 @@ impl Demo {
     }
 
     fn fit(&self, frame: &polars::prelude::DataFrame) -> Result<Predictor, Fail> {
-        let predictor =
-            fit(frame, &FitOptions { seed: self.sweep.seed, ..FitOptions::default() }).map_err(|error| model_fail(&error))?;
+        let predictor = fit(frame, &FitOptions { seed: self.sweep.seed, ..FitOptions::default() })?;
         let path = self.out.join("time.model");
         write_whole(&path, &predictor.to_bytes())?;
         self.tell(format_args!(
@@ -192,7 +191,7 @@ impl Demo {
             seed: self.sweep.seed,
             ..EvaluateOptions::default()
         };
-        let evaluation = evaluate(frame, &options).map_err(|error| model_fail(&error))?;
+        let evaluation = evaluate(frame, &options)?;
         for (index, score) in evaluation.scores.iter().enumerate() {
             let head =
                 if index == 0 { "3. evaluate   on shapes held out whole:" } else { "                                       " };

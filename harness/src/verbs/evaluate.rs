@@ -6,7 +6,7 @@ use tilecast_models::{EvaluateOptions, Preset, Score, Split, evaluate};
 
 use crate::fail::{Fail, unknown};
 use crate::verbs::asked::Output;
-use crate::verbs::modelled::{TargetArgs, model_fail, parse_preset};
+use crate::verbs::modelled::{TargetArgs, parse_preset};
 use crate::verbs::runs::read_store;
 use crate::{Exit, terminal};
 
@@ -61,7 +61,7 @@ impl Args {
             };
             match evaluate(&frame, &options) {
                 Ok(evaluation) => scores.extend(evaluation.scores),
-                Err(error) if asked => return Err(model_fail(&error)),
+                Err(error) if asked => return Err(error.into()),
                 Err(error) => terminal::note(format_args!("split {} left out: {error}", split.name())),
             }
         }

@@ -7,7 +7,7 @@ use tilecast_models::{FitOptions, fit};
 
 use crate::fail::Fail;
 use crate::verbs::asked::Output;
-use crate::verbs::modelled::{TargetArgs, model_fail, parse_preset, write_whole};
+use crate::verbs::modelled::{TargetArgs, parse_preset, write_whole};
 use crate::verbs::runs::read_store;
 use crate::{Exit, terminal};
 
@@ -47,7 +47,7 @@ impl Args {
             calibrate: None,
         };
         let frame = read_store(&self.store)?;
-        let predictor = fit(&frame, &options).map_err(|error| model_fail(&error))?;
+        let predictor = fit(&frame, &options)?;
         let bytes = predictor.to_bytes();
         write_whole(&self.out, &bytes)?;
         let facts = json!({

@@ -49,15 +49,13 @@ impl Args {
         let options = Options { device: self.device.clone(), k: self.k, ..Options::default() };
         let read = |path: &PathBuf| match import(format, path, &options) {
             Ok(imported) => Ok((path.clone(), imported)),
-            Err(error) => Err(Fail::new(error.to_string()).hint_some(error.hint()).within(format_args!("`{}`", path.display()))),
+            Err(error) => Err(Fail::from(error).within(format_args!("`{}`", path.display()))),
         };
         let imported = self.files.iter().map(read).collect::<Result<Vec<_>, Fail>>()?;
         let store = create_store(&self.out)?;
         let mut reports = Vec::new();
         for (path, imported) in &imported {
-            store
-                .write(&imported.frame, &imported.run_id)
-                .map_err(|error| Fail::new(error.to_string()).hint_some(error.hint()))?;
+            store.write(&imported.frame, &imported.run_id)?;
             reports.push(report(path, imported)?);
         }
         if self.output.json {
@@ -70,7 +68,7 @@ impl Args {
 }
 
 fn report(path: &Path, imported: &Imported) -> Result<Json, Fail> {
-    let runs = summarise(&imported.frame).map_err(|error| Fail::new(error.to_string()))?;
+    let runs = summarise(&imported.frame)?;
     Ok(json!({
         "file": path.display().to_string(),
         "rows": imported.frame.height(),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use clap::Args;
-use tilecast_models::{ModelError, Predictor, Preset, Target};
+use tilecast_models::{Predictor, Preset, Target};
 
 use crate::fail::{Fail, unknown};
 use crate::terminal;
@@ -48,12 +48,6 @@ pub fn parse_preset(name: &str) -> Result<Preset, Fail> {
     Preset::from_str(name).map_err(|_| unknown("preset", name, Preset::ALL.iter().map(|preset| preset.name())))
 }
 
-/// A model's error in the program's words.
-#[must_use]
-pub fn model_fail(error: &ModelError) -> Fail {
-    Fail::new(error.to_string()).hint_some(error.hint())
-}
-
 /// Reads a model file.
 ///
 /// # Errors
@@ -63,7 +57,7 @@ pub fn read_model(path: &Path) -> Result<Predictor, Fail> {
     let bytes = std::fs::read(path).map_err(|error| {
         Fail::new(format!("model {place} cannot be read: {error}")).hint("make one with `tilecast fit STORE -o MODEL`")
     })?;
-    Predictor::from_bytes(&bytes).map_err(|error| Fail::new(error.to_string()).hint(error.hint()).within(place))
+    Predictor::from_bytes(&bytes).map_err(|error| Fail::from(error).within(place))
 }
 
 /// Writes `content` under a temporary name first, so that a full disk leaves no half-written file.

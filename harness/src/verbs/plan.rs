@@ -54,7 +54,7 @@ pub fn refuse_empty(plan: &Plan) -> Result<(), Fail> {
 }
 
 fn print_json(plan: &Plan, summary: &Summary, skips: bool) -> Result<(), Fail> {
-    let mut value = serde_json::to_value(summary).map_err(|error| Fail::new(error.to_string()))?;
+    let mut value = serde_json::to_value(summary)?;
     if skips {
         let skips = plan.skipped.iter().map(|skip| {
             serde_json::json!({ "family": skip.family, "problem": skip.problem(), "config": skip.config(), "reason": skip.reason })

@@ -8,7 +8,7 @@ use crate::advise::{asked_frame, facts_here};
 use crate::fail::Fail;
 use crate::plan::Plan;
 use crate::verbs::asked::{Output, SpecArgs};
-use crate::verbs::modelled::{interval, model_fail, quantity, read_model};
+use crate::verbs::modelled::{interval, quantity, read_model};
 use crate::verbs::plan::refuse_empty;
 use crate::{Exit, terminal};
 
@@ -43,7 +43,7 @@ impl Args {
         let mut rows = Vec::new();
         for group in &plan.groups {
             let frame = asked_frame(group.points.iter(), &facts, group.cache)?;
-            let predictions = predictor.predict(&frame).map_err(|error| model_fail(&error))?;
+            let predictions = predictor.predict(&frame)?;
             rows.extend(group.points.iter().zip(predictions));
         }
         rows.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));

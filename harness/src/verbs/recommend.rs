@@ -73,7 +73,7 @@ impl Args {
         let device = device::open(&self.device)?;
         let question = Question {
             family,
-            dtype: self.dtype.parse().map_err(|misfit: tilecast_kernels::Misfit| Fail::new(misfit.to_string()))?,
+            dtype: self.dtype.parse()?,
             axes: parse_problem(&self.problem, family)?,
             knobs: Vec::new(),
             cache: CacheMode::Hot,

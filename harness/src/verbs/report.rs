@@ -38,7 +38,7 @@ impl Args {
     /// [`Fail`] where the store has no rows, mixes simulated with measured ones, or the page cannot be written.
     pub fn run(self) -> Result<Exit, Fail> {
         let frame = read_store(&self.store)?;
-        let runs = summarise(&frame).map_err(|error| Fail::new(error.to_string()))?;
+        let runs = summarise(&frame)?;
         let header = runs.iter().rev().find_map(|run| journal_header(&self.store, &run.run_id));
         let name = header.as_ref().map_or_else(|| self.store.display().to_string(), |header| header.spec_name.clone());
         let material = Material {

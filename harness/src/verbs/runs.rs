@@ -33,7 +33,7 @@ impl Args {
         if self.rows {
             return print_rows(&frame);
         }
-        let runs = summarise(&frame).map_err(|error| Fail::new(error.to_string()))?;
+        let runs = summarise(&frame)?;
         if self.output.json {
             terminal::json(&json!({ "rows": frame.height(), "columns": frame.width(), "runs": runs }))?;
             return Ok(Exit::Done);
@@ -48,8 +48,8 @@ impl Args {
 }
 
 fn print_rows(frame: &DataFrame) -> Result<Exit, Fail> {
-    for row in tilecast_runs::frame::to_rows(frame).map_err(|error| Fail::new(error.to_string()))? {
-        terminal::say(serde_json::to_string(&row).map_err(|error| Fail::new(error.to_string()))?);
+    for row in tilecast_runs::frame::to_rows(frame)? {
+        terminal::say(serde_json::to_string(&row)?);
     }
     Ok(Exit::Done)
 }
@@ -86,8 +86,7 @@ pub fn read_store(path: &Path) -> Result<DataFrame, Fail> {
 /// # Errors
 /// [`Fail`] naming the file.
 pub fn open_store(path: &Path) -> Result<DataFrame, Fail> {
-    let fail = |error: tilecast_runs::store::StoreError| Fail::new(error.to_string()).hint_some(error.hint());
-    let store = Store::open(path).map_err(fail)?;
-    let contents = store.read(Read { faults: Faults::Refuse, ..Read::default() }).map_err(fail)?;
+    let store = Store::open(path)?;
+    let contents = store.read(Read { faults: Faults::Refuse, ..Read::default() })?;
     Ok(contents.frame)
 }
