@@ -2,7 +2,7 @@
 //!
 //! A micro-kernel multiplies a panel of A (`MR` rows) by a panel of B (`NR = NV · lanes` columns) over a depth `k`, keeps the `MR × NR`
 //! products in registers and finishes with `D = alpha·AB + beta·C`. [`Real::kernels`] gives the table of an instruction set the processor has;
-//! [`pack`] makes the panels. The shape of the loops is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.
+//! `pack` makes the panels. The shape of the loops is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
