@@ -166,7 +166,7 @@ fn candidates(family: &dyn Family, problem: &Problem, device: &CpuDevice) -> Vec
                 let blocks = [("tile_m", tile_m / micro_m * micro_m), ("tile_n", 4096 / micro_n * micro_n), ("tile_k", tile_k)];
                 let named = blocks.into_iter().fold(default.0.clone(), |named: Named, (name, size)| named.with(name, size));
                 let config = Config(named.with("micro_m", micro_m).with("micro_n", micro_n));
-                let config = family.effective(problem, &config);
+                let config = family.effective(problem, &config, device.info());
                 if family.check(problem, &config, info).is_ok() && !configs.contains(&config) {
                     configs.push(config);
                 }

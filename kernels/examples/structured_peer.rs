@@ -120,7 +120,7 @@ fn case(device: &CpuDevice, (n, batch): (u64, u64), json: bool) -> Result<Vec<Li
     let mut lines = Vec::new();
     for (id, axes) in [monarch, kron] {
         let (family, problem) = problem(id, &axes)?;
-        let work = family.work(&problem, &family.default_config(&problem, device.info()));
+        let work = family.work(&problem, &family.default_config(&problem, device.info()), device.info());
         let mut ours = Contender::new(device, family, &problem, &candidates(family, &problem, device))?;
         ours.search()?;
         let (speed_up, won, rival) = race(&mut dense, &mut ours)?;
@@ -163,7 +163,8 @@ fn candidates(family: &dyn Family, problem: &Problem, device: &CpuDevice) -> Vec
         .chain(product(&family.knobs(device.info())))
         .filter(|config| config.text("permute") == "fused" && config.text("isa") == best)
         .filter(|config| {
-            family.check(problem, config, device.info()).is_ok() && seen.insert(family.effective(problem, config).id())
+            family.check(problem, config, device.info()).is_ok()
+                && seen.insert(family.effective(problem, config, device.info()).id())
         })
         .collect()
 }

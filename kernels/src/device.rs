@@ -29,7 +29,7 @@ impl DeviceKind {
 /// What is known of a device before anything runs on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeviceInfo {
-    /// As it is named on the command line (`cpu`, `cpu:1t`).
+    /// As it is named on the command line (`cpu`, `cpu:1t`, `cuda:0`).
     pub spec: String,
     /// Kind.
     pub kind: DeviceKind,
@@ -47,6 +47,9 @@ pub struct DeviceInfo {
     pub memory_bytes: u64,
     /// Operating system and kernel.
     pub os: String,
+    /// What is particular to a GPU; `None` on a CPU.
+    #[serde(default)]
+    pub gpu: Option<crate::devices::cuda::Gpu>,
 }
 
 /// One data or unified cache.
@@ -61,6 +64,15 @@ pub struct Cache {
 }
 
 impl DeviceInfo {
+    /// The limits of a CUDA GPU.
+    ///
+    /// # Panics
+    /// On a CPU: CUDA sources are asked about GPUs only.
+    #[must_use]
+    pub fn gpu(&self) -> &crate::devices::cuda::Gpu {
+        self.gpu.as_ref().expect("CUDA sources are asked about GPUs only")
+    }
+
     /// Size of the last-level cache; 32 MiB where the machine does not say.
     #[must_use]
     pub fn llc_bytes(&self) -> u64 {
@@ -126,6 +138,38 @@ pub struct Preparation {
     pub prepare_s: f64,
     /// What the kernel says of itself (the kernel a BLAS picked).
     pub note: Option<String>,
+    /// What the compiler and the device say of compiled code; `None` where nothing was compiled.
+    #[serde(default)]
+    pub code: Option<KernelFacts>,
+}
+
+/// What is known of compiled GPU code before it runs. With several launches per call: of the one with the most blocks × threads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelFacts {
+    /// Id of text, definitions, compiler and architecture.
+    pub code_id: String,
+    /// Compiler, with its version (`nvrtc 13.5`).
+    pub compiler: String,
+    /// 32-bit registers per thread.
+    pub registers: u32,
+    /// Bytes stored to and loaded from local memory by spills, per thread.
+    pub spill_bytes: u32,
+    /// Shared memory fixed by the code, per block.
+    pub shared_static_bytes: u32,
+    /// Shared memory asked for at the launch, per block.
+    pub shared_dynamic_bytes: u32,
+    /// Threads per block.
+    pub threads_per_block: u32,
+    /// Blocks of the launch.
+    pub blocks: u64,
+    /// Blocks resident per SM.
+    pub blocks_per_sm: u32,
+    /// Resident over possible threads.
+    pub occupancy: f64,
+    /// What allows no more blocks (`registers`, `shared memory`, `threads`, `blocks`).
+    pub occupancy_limiter: String,
+    /// Blocks over blocks resident on the whole device: the last, partly filled wave counts as its share.
+    pub waves: f64,
 }
 
 /// Where energy readings come from.
@@ -189,6 +233,16 @@ pub enum DeviceError {
         needed: u64,
         /// Bytes there are.
         available: u64,
+    },
+    /// The compiler refused the code.
+    #[error("`{kernel}` does not compile for {arch}: {log}")]
+    Compile {
+        /// Kernel.
+        kernel: String,
+        /// Architecture.
+        arch: String,
+        /// The compiler's own words.
+        log: String,
     },
     /// A library that a family calls is missing or unusable.
     #[error("library `{name}` {reason}")]

@@ -1,8 +1,9 @@
 //! What a kernel family gives, and the registry of families.
 
 use crate::devices::cpu::CpuSource;
+use crate::devices::cuda::CudaSource;
 use crate::oracle::Reference;
-use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
+use crate::{Config, DeviceInfo, DeviceKind, Dtype, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
 
 /// A family's own words, printed by `tilecast families` and on the page.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,16 @@ pub trait Family: Send + Sync {
     fn card(&self) -> &'static Card;
     /// Problem axes in their stable order.
     fn axes(&self) -> Vec<Parameter>;
-    /// Element types.
+    /// Element types that some device has a kernel for, the usual one first.
     fn dtypes(&self) -> &'static [Dtype];
+    /// Element types there is a kernel for on devices of this kind.
+    fn dtypes_on(&self, kind: DeviceKind) -> &'static [Dtype] {
+        match kind {
+            DeviceKind::Cpu if self.cpu().is_some() => &Dtype::CPU,
+            DeviceKind::Cpu => &[],
+            DeviceKind::Cuda => self.cuda().map_or(&[], |_| self.dtypes()),
+        }
+    }
     /// Knobs on `device`, in their stable order, with the values swept by default. Empty where there is no source for the device.
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter>;
     /// Whether the axes make a problem (`n` factorable, sizes that do not overflow).
@@ -44,17 +53,17 @@ pub trait Family: Send + Sync {
     /// [`Misfit`] with subject, value, limit.
     fn check(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Result<(), Misfit>;
     /// What really runs: knobs that change nothing here are set to one canonical value.
-    fn effective(&self, _problem: &Problem, config: &Config) -> Config {
+    fn effective(&self, _problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
         config.clone()
     }
     /// The configuration used where none is asked for.
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config;
     /// FLOP and bytes of one call.
-    fn work(&self, problem: &Problem, config: &Config) -> Work;
+    fn work(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Work;
     /// Host memory that operands and output take, asked before any is allocated. More than the compulsory bytes only where a kernel reads what
     /// preparation made of the operands (factors projected from dense weights).
-    fn resident_bytes(&self, problem: &Problem, config: &Config) -> f64 {
-        self.work(problem, config).compulsory_bytes
+    fn resident_bytes(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> f64 {
+        self.work(problem, config, device).compulsory_bytes
     }
     /// Seeded random inputs, in the order the kernels take them.
     fn operands(&self, problem: &Problem) -> Vec<Tensor>;
@@ -71,7 +80,13 @@ pub trait Family: Send + Sync {
         None
     }
     /// How it runs on a CPU, where it does.
-    fn cpu(&self) -> Option<&dyn CpuSource>;
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        None
+    }
+    /// How it runs on a CUDA GPU, where it does.
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        None
+    }
 
     /// A checked problem from given axes; what is not given takes its default.
     ///
@@ -80,6 +95,23 @@ pub trait Family: Send + Sync {
     fn problem(&self, dtype: Dtype, given: &[(String, Value)], seed: u64) -> Result<Problem, Misfit> {
         complete(self, dtype, given, seed)
     }
+}
+
+/// Whether `family` has a kernel for the problem's element type on `device`; asked before [`Family::check`].
+///
+/// # Errors
+/// [`Misfit`] naming the types there are.
+pub fn check_dtype(family: &dyn Family, dtype: Dtype, device: &DeviceInfo) -> Result<(), Misfit> {
+    let on = family.dtypes_on(device.kind);
+    if on.contains(&dtype) {
+        return Ok(());
+    }
+    let (id, kind) = (family.card().id, device.kind.name());
+    if on.is_empty() {
+        return Err(Misfit::new(format!("`{id}` has no {kind} kernel")));
+    }
+    let names = on.iter().map(|dtype| dtype.name()).collect::<Vec<_>>().join(", ");
+    Err(Misfit::new(format!("`{id}` has no `{dtype}` kernel on {kind}; it has {names}")))
 }
 
 /// [`Family::problem`] for a family whose defaults depend on nothing but the axis.

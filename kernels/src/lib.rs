@@ -27,10 +27,10 @@ pub mod value;
 pub mod work;
 
 pub use device::{
-    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergySource, Loaded, PowerMeter, Preparation, Roof,
-    Sample,
+    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergySource, KernelFacts, Loaded, PowerMeter,
+    Preparation, Roof, Sample,
 };
-pub use family::{Card, Family, family, registry};
+pub use family::{Card, Family, check_dtype, family, registry};
 pub use problem::{Dtype, Problem, stable_id};
 pub use space::{Config, Misfit, product};
 pub use tensor::{Elements, ElementsMut, Tensor};

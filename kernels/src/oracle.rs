@@ -125,9 +125,9 @@ pub fn check(output: &Tensor, reference: &Reference) -> Verification {
     findings.verdict(output, reference)
 }
 
-/// Error per magnitude: rounding of the sums and one rounding of the result. Operands are already rounded to the element type.
+/// Error per magnitude: rounding of the sums, kept in the accumulator's type, and one rounding of the result. Operands are already rounded to the element type.
 fn error_factor(dtype: Dtype, depth: usize) -> f64 {
-    2.0 * (gamma(depth, dtype.unit_roundoff()) + 2.0 * dtype.unit_roundoff())
+    2.0 * (gamma(depth, dtype.accumulator().unit_roundoff()) + 2.0 * dtype.unit_roundoff())
 }
 
 #[derive(Default)]

@@ -16,28 +16,71 @@ pub enum Dtype {
     F32,
     /// IEEE binary64.
     F64,
+    /// Stored as binary32 with a significand of 10 bits, as tensor cores read it.
+    Tf32,
+    /// IEEE binary16.
+    F16,
+    /// The upper half of binary32.
+    Bf16,
+    /// Signed 8-bit integers, summed in [`Dtype::Int32`].
+    Int8,
+    /// Signed 32-bit integers: only results are of this type.
+    Int32,
 }
 
 impl Dtype {
-    /// All element types.
-    pub const ALL: [Self; 2] = [Self::F32, Self::F64];
+    /// What operands may be of.
+    pub const ALL: [Self; 6] = [Self::F32, Self::F64, Self::Tf32, Self::F16, Self::Bf16, Self::Int8];
+    /// What CPU kernels multiply.
+    pub const CPU: [Self; 2] = [Self::F32, Self::F64];
 
     /// Bytes per element.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         match self {
-            Self::F32 => 4,
             Self::F64 => 8,
+            Self::F32 | Self::Tf32 | Self::Int32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::Int8 => 1,
         }
     }
 
-    /// Unit roundoff u of the accumulator (2⁻²⁴, 2⁻⁵³).
+    /// Unit roundoff u of one stored value: 2⁻ᵖ with a significand of p bits, 0 for integers.
     #[must_use]
     pub fn unit_roundoff(self) -> f64 {
         match self {
             Self::F32 => f64::from(f32::EPSILON) / 2.0,
             Self::F64 => f64::EPSILON / 2.0,
+            Self::Tf32 | Self::F16 => 2f64.powi(-11),
+            Self::Bf16 => 2f64.powi(-8),
+            Self::Int8 | Self::Int32 => 0.0,
         }
+    }
+
+    /// What sums of products of this type are kept in.
+    #[must_use]
+    pub const fn accumulator(self) -> Self {
+        match self {
+            Self::F64 => Self::F64,
+            Self::F32 | Self::Tf32 | Self::F16 | Self::Bf16 => Self::F32,
+            Self::Int8 | Self::Int32 => Self::Int32,
+        }
+    }
+
+    /// What results (C and D) are stored in.
+    #[must_use]
+    pub const fn result(self) -> Self {
+        match self {
+            Self::Tf32 => Self::F32,
+            Self::Int8 => Self::Int32,
+            same => same,
+        }
+    }
+
+    /// True for integers.
+    #[must_use]
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int32)
     }
 
     /// Name in specs and frames.
@@ -46,6 +89,11 @@ impl Dtype {
         match self {
             Self::F32 => "f32",
             Self::F64 => "f64",
+            Self::Tf32 => "tf32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int32 => "int32",
         }
     }
 }
@@ -62,7 +110,7 @@ impl FromStr for Dtype {
         Self::ALL
             .into_iter()
             .find(|d| d.name() == text)
-            .ok_or_else(|| Misfit::new(format!("`dtype={text}` is not one of f32, f64")))
+            .ok_or_else(|| Misfit::new(format!("`dtype={text}` is not one of {}", Self::ALL.map(Self::name).join(", "))))
     }
 }
 

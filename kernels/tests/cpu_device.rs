@@ -47,7 +47,7 @@ impl Family for Doubling {
     fn default_config(&self, _problem: &Problem, _device: &DeviceInfo) -> Config {
         config(1, "none")
     }
-    fn work(&self, problem: &Problem, _config: &Config) -> Work {
+    fn work(&self, problem: &Problem, _config: &Config, _device: &DeviceInfo) -> Work {
         Work { compulsory_bytes: 16.0 * problem.axes.real("n"), ..Work::default() }
     }
     fn operands(&self, problem: &Problem) -> Vec<Tensor> {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tilecast_kernels::random::Random;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Parameter, Problem, Value, product, stable_id};
+use tilecast_kernels::{
+    CacheMode, Config, DeviceInfo, Dtype, Family, Misfit, Parameter, Problem, Value, check_dtype, product, stable_id,
+};
 
 use super::{Group, Plan, Point, Role, Skip, SkipKind, Subject};
 use crate::spec::{Baseline, Entry, Sweep};
@@ -22,7 +24,7 @@ pub(super) fn plan(sweep: &Sweep, device: &DeviceInfo) -> Plan {
             let configs: Vec<Arc<Config>> = product(&chosen_knobs(entry, device)).into_iter().map(Arc::new).collect();
             for &dtype in &entry.dtypes {
                 for axes in &entry.problems {
-                    match entry.family.problem(dtype, axes, sweep.seed) {
+                    match planner.problem(entry, dtype, axes) {
                         Ok(problem) => groups.extend(planner.group(entry, &configs, problem, cache)),
                         Err(misfit) => {
                             planner.skip(entry.family, Subject::Axes(show(axes)), misfit.to_string(), SkipKind::Problem)
@@ -42,26 +44,30 @@ struct Stage {
     /// Stable text and seed of the problem, made once.
     text: [String; 2],
     cache: CacheMode,
-    /// What the default configuration really runs.
-    default: Config,
+    /// The family's default configuration.
+    default: Arc<Config>,
+    /// What it really runs.
+    effective_default: Config,
 }
 
 impl Stage {
-    fn new(family: &'static dyn Family, problem: Problem, cache: CacheMode, default: &Config) -> Self {
-        let default = family.effective(&problem, default);
-        Self { family, text: [problem.to_string(), problem.seed.to_string()], problem: Arc::new(problem), cache, default }
+    fn new(family: &'static dyn Family, problem: Problem, cache: CacheMode, device: &DeviceInfo) -> Self {
+        let default = family.default_config(&problem, device);
+        let effective = family.effective(&problem, &default, device);
+        let text = [problem.to_string(), problem.seed.to_string()];
+        Self { family, text, problem: Arc::new(problem), cache, default: Arc::new(default), effective_default: effective }
     }
 
     fn point(&self, config: Arc<Config>, device: &DeviceInfo) -> Point {
-        let effective = self.family.effective(&self.problem, &config);
+        let effective = self.family.effective(&self.problem, &config, device);
         let [problem, seed] = &self.text;
         let experiment_id = stable_id(&[problem, seed, &effective.to_string(), &device.slug, self.cache.name()]);
         Point {
             key: experiment_id.clone(),
             experiment_id,
             problem: Arc::clone(&self.problem),
-            is_default: effective == self.default,
-            work: self.family.work(&self.problem, &config),
+            is_default: effective == self.effective_default,
+            work: self.family.work(&self.problem, &config, device),
             config,
             effective,
             role: Role::Point,
@@ -80,11 +86,15 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
+    fn problem(&self, entry: &Entry, dtype: Dtype, axes: &[(String, Value)]) -> Result<Problem, Misfit> {
+        check_dtype(entry.family, dtype, self.device)?;
+        entry.family.problem(dtype, axes, self.seed)
+    }
+
     fn group(&mut self, entry: &Entry, configs: &[Arc<Config>], problem: Problem, cache: CacheMode) -> Option<Group> {
-        let default = Arc::new(entry.family.default_config(&problem, self.device));
-        let stage = Stage::new(entry.family, problem, cache, &default);
+        let stage = Stage::new(entry.family, problem, cache, self.device);
         let mut points = match entry.limit.filter(|&limit| limit < configs.len()) {
-            Some(limit) => self.sample(&stage, configs.to_vec(), &default, limit),
+            Some(limit) => self.sample(&stage, configs.to_vec(), limit),
             None => configs.iter().filter_map(|config| self.point(&stage, config)).collect(),
         };
         if points.is_empty() {
@@ -97,9 +107,9 @@ impl Planner<'_> {
     }
 
     /// A seeded sample of the space. It begins with the default, which a draw may miss: what tuning is worth is told against it.
-    fn sample(&mut self, stage: &Stage, mut configs: Vec<Arc<Config>>, default: &Arc<Config>, limit: usize) -> Vec<Point> {
+    fn sample(&mut self, stage: &Stage, mut configs: Vec<Arc<Config>>, limit: usize) -> Vec<Point> {
         let mut random = Random::stream(self.seed, 0x5a5a);
-        let mut points: Vec<Point> = self.point(stage, default).into_iter().collect();
+        let mut points: Vec<Point> = self.point(stage, &stage.default).into_iter().collect();
         for at in 0..configs.len() {
             if points.len() == limit {
                 let left = configs.len() - at;
@@ -141,8 +151,12 @@ impl Planner<'_> {
 
     fn rival(&mut self, rival: Problem, of: &str, cache: CacheMode) -> Option<Point> {
         let family = tilecast_kernels::family(&rival.family)?;
-        let config = Arc::new(family.default_config(&rival, self.device));
-        let stage = Stage::new(family, rival, cache, &config);
+        if let Err(misfit) = check_dtype(family, rival.dtype, self.device) {
+            self.skip(family, Subject::Space(Arc::new(rival)), misfit.to_string(), SkipKind::Problem);
+            return None;
+        }
+        let stage = Stage::new(family, rival, cache, self.device);
+        let config = Arc::clone(&stage.default);
         if let Err(misfit) = family.check(&stage.problem, &config, self.device) {
             self.skip(family, Subject::Config(stage.problem, config), misfit.to_string(), SkipKind::Config);
             return None;

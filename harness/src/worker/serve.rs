@@ -35,6 +35,7 @@ pub fn serve(device: &dyn Device, input: impl BufRead, mut output: impl Write, f
 fn refusal(error: &DeviceError) -> Said {
     let status = match error {
         DeviceError::Misfit(_) => "constraint",
+        DeviceError::Compile { .. } => "compile_error",
         DeviceError::Library { .. } | DeviceError::NotFound { .. } => "unsupported",
         DeviceError::Memory { .. } | DeviceError::Sensor(_) | DeviceError::System { .. } => "runtime_error",
     };

@@ -42,6 +42,7 @@ pub(super) fn describe(spec: &str, threads: usize, sysfs: &Path) -> DeviceInfo {
         caches: caches(sysfs),
         memory_bytes: memory().total,
         os: os(),
+        gpu: None,
     }
 }
 

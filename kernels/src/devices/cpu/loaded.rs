@@ -7,7 +7,10 @@ use super::device::Machine;
 use super::stopwatch::{Stopwatch, Times};
 use super::{CpuIo, CpuProgram, Pages, energy, info, rapl::Rapl, thread_cpu_s, wall_s};
 use crate::oracle::{self, Reference, Verification};
-use crate::{CacheMode, Config, DeviceError, Energy, EnergySource, Family, Loaded, Misfit, Preparation, Problem, Sample, Tensor};
+use crate::{
+    CacheMode, Config, DeviceError, Energy, EnergySource, Family, Loaded, Misfit, Preparation, Problem, Sample, Tensor,
+    check_dtype,
+};
 
 /// One problem's operands, output, scratch and prepared programs.
 pub(super) struct CpuLoaded {
@@ -28,11 +31,9 @@ impl CpuLoaded {
     /// Fills the operands.
     pub(super) fn new(machine: Rc<Machine>, family: &'static dyn Family, problem: &Problem) -> Result<Self, DeviceError> {
         family.check_problem(problem)?;
-        if family.cpu().is_none() {
-            return Err(Misfit::new(format!("`{}` has no CPU kernel", problem.family)).into());
-        }
+        check_dtype(family, problem.dtype, &machine.info)?;
         let config = family.default_config(problem, &machine.info);
-        room_for("the operands", family.resident_bytes(problem, &config), info::memory().available)?;
+        room_for("the operands", family.resident_bytes(problem, &config, &machine.info), info::memory().available)?;
         Ok(Self {
             machine,
             family,
@@ -55,7 +56,7 @@ impl CpuLoaded {
             knob.domain.accept(knob.name, value)?;
         }
         self.family.check(&self.problem, config, &self.machine.info)?;
-        let scratch = self.family.work(&self.problem, config).workspace_bytes;
+        let scratch = self.family.work(&self.problem, config, &self.machine.info).workspace_bytes;
         room_for("scratch", scratch, info::memory().available)
     }
 
@@ -108,7 +109,7 @@ impl Loaded for CpuLoaded {
         }
         let note = program.note();
         self.programs.push(program);
-        Ok(Preparation { slot: self.programs.len() - 1, prepare_s, note })
+        Ok(Preparation { slot: self.programs.len() - 1, prepare_s, note, code: None })
     }
 
     fn verify(&mut self, slot: usize) -> Result<Verification, DeviceError> {

@@ -13,10 +13,18 @@ mod sealed {
     impl Sealed for f32 {}
     impl Sealed for f64 {}
     impl Sealed for u8 {}
+    impl Sealed for i8 {}
+    impl Sealed for i32 {}
+    impl Sealed for half::f16 {}
+    impl Sealed for half::bf16 {}
 }
 impl Plain for f32 {}
 impl Plain for f64 {}
 impl Plain for u8 {}
+impl Plain for i8 {}
+impl Plain for i32 {}
+impl Plain for half::f16 {}
+impl Plain for half::bf16 {}
 
 /// An owned, zeroed block of memory; 2 MiB-aligned and advised for huge pages from 2 MiB up, 64 B-aligned below.
 ///

@@ -22,7 +22,7 @@ pub fn multiply_add(isa: Isa, dtype: Dtype, rounds: u64) -> f64 {
         // SAFETY: as above.
         (Isa::Avx2, Dtype::F64) => unsafe { avx2_f64(rounds) },
         (_, Dtype::F32) => portable::<f32, 4>(rounds, 0.999_999, 1e-6),
-        (_, Dtype::F64) => portable::<f64, 2>(rounds, 0.999_999, 1e-6),
+        (_, _) => portable::<f64, 2>(rounds, 0.999_999, 1e-6),
     };
     #[allow(clippy::cast_precision_loss)] // counts below 2^53
     {

@@ -140,6 +140,7 @@ mod tests {
             caches: caches.iter().map(|&(level, bytes)| Cache { level, bytes, shared_by: 1 }).collect(),
             memory_bytes: 0,
             os: String::new(),
+            gpu: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::reference;
 use crate::devices::cpu::CpuSource;
+use crate::devices::cuda::CudaSource;
 use crate::oracle::Reference;
 use crate::random::Random;
 use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Family, Level, Misfit, Parameter, Problem, Tensor, Work};
@@ -114,12 +115,34 @@ impl Gemm {
         if self.alpha == 0.0 {
             return Err(Misfit::new("`alpha=0` leaves nothing to multiply; it must not be 0"));
         }
+        if self.dtype.is_integer() {
+            self.check_integers()?;
+        }
         let bytes = self.tensors().iter().map(|(_, (rows, cols))| (*rows as u128) * (*cols + self.ld_pad) as u128).sum::<u128>()
             * u128::from(self.dtype.bytes());
         if bytes > MAX_BYTES {
             return Err(Misfit::new(format!(
                 "`m={} n={} k={}` needs {bytes} B of operands; at most {MAX_BYTES} B are supported",
                 self.m, self.n, self.k
+            )));
+        }
+        Ok(())
+    }
+
+    /// Integer results are exact, so nothing may overflow: 127²·k·|alpha| + 127·|beta| stays below 2³¹.
+    fn check_integers(&self) -> Result<(), Misfit> {
+        for (name, value) in [("alpha", self.alpha), ("beta", self.beta)] {
+            if value.fract() != 0.0 {
+                return Err(Misfit::new(format!("`{name}={value}` is not an integer; `{}` sums are integers", self.dtype)));
+            }
+        }
+        let most = 127.0 * 127.0 * to_f64(self.k) * self.alpha.abs() + 127.0 * self.beta.abs();
+        if most >= f64::from(i32::MAX) {
+            return Err(Misfit::new(format!(
+                "`k={}` with `alpha={}` can sum to {most}; int32 holds less than {}",
+                self.k,
+                self.alpha,
+                i32::MAX
             )));
         }
         Ok(())
@@ -135,16 +158,19 @@ impl Gemm {
 
     fn tensor(&self, index: usize) -> Tensor {
         let (name, (rows, cols)) = self.tensors()[index];
-        Tensor::zeros(name, self.dtype, (rows, cols), cols + self.ld_pad)
+        let dtype = if index < 2 { self.dtype } else { self.dtype.result() };
+        Tensor::zeros(name, dtype, (rows, cols), cols + self.ld_pad)
     }
 
-    /// A, B and C: uniform on [−1, 1), a stream each. With beta = 0, C is all NaN: a kernel that reads it is found out.
+    /// A, B and C: uniform on [−1, 1), integers on [−127, 127], a stream each. With beta = 0, C is all NaN (for integers the smallest): a
+    /// kernel that reads it is found out.
     #[must_use]
     pub fn operands(&self) -> Vec<Tensor> {
         let mut operands: Vec<Tensor> = (0..3).map(|index| self.tensor(index)).collect();
         for (stream, tensor) in (1..).zip(&mut operands) {
             let mut random = Random::stream(self.seed, stream);
-            tensor.fill(|_, _| random.signed());
+            let scale = if self.dtype.is_integer() { 127.0 } else { 1.0 };
+            tensor.fill(|_, _| scale * random.signed());
         }
         if self.beta == 0.0 {
             operands[2].poison();
@@ -178,10 +204,10 @@ impl Gemm {
     pub fn compulsory_bytes(&self) -> f64 {
         let (m, n, k) = (to_f64(self.m), to_f64(self.n), to_f64(self.k));
         let results = if self.beta == 0.0 { 1.0 } else { 2.0 };
-        self.element_bytes() * (m * k + k * n + results * m * n)
+        self.element_bytes() * (m * k + k * n) + to_f64(self.dtype.result().bytes() as usize) * results * m * n
     }
 
-    /// Bytes per element, for arithmetic.
+    /// Bytes per element of A and B, for arithmetic.
     #[must_use]
     pub fn element_bytes(&self) -> f64 {
         to_f64(self.dtype.bytes() as usize)
@@ -212,7 +238,14 @@ pub(crate) const fn to_f64(count: usize) -> f64 {
 pub trait GemmKernel: Send + Sync {
     /// The family's own words.
     fn card(&self) -> &'static Card;
-    /// Knobs on a CPU.
+    /// Element types it has a kernel for on devices of `kind`.
+    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
+        match kind {
+            DeviceKind::Cpu if self.cpu().is_some() => &Dtype::CPU,
+            DeviceKind::Cpu | DeviceKind::Cuda => &[],
+        }
+    }
+    /// Knobs on `device`; asked only where there is a source for its kind.
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter>;
     /// As [`Family::check`].
     ///
@@ -222,17 +255,23 @@ pub trait GemmKernel: Send + Sync {
         Ok(())
     }
     /// As [`Family::effective`].
-    fn effective(&self, _gemm: &Gemm, config: &Config) -> Config {
+    fn effective(&self, _gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
         config.clone()
     }
     /// As [`Family::default_config`].
     fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config;
     /// As [`Family::work`].
-    fn work(&self, gemm: &Gemm, _config: &Config) -> Work {
+    fn work(&self, gemm: &Gemm, _config: &Config, _device: &DeviceInfo) -> Work {
         gemm.work()
     }
     /// As [`Family::cpu`].
-    fn cpu(&self) -> &dyn CpuSource;
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        None
+    }
+    /// As [`Family::cuda`].
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        None
+    }
 }
 
 /// A dense family: the shared problem with one kernel.
@@ -247,10 +286,14 @@ impl<K: GemmKernel> Family for Dense<K> {
         Gemm::axes()
     }
     fn dtypes(&self) -> &'static [Dtype] {
-        &Dtype::ALL
+        let (cpu, cuda) = (self.0.dtypes(DeviceKind::Cpu), self.0.dtypes(DeviceKind::Cuda));
+        if cuda.len() > cpu.len() { cuda } else { cpu }
+    }
+    fn dtypes_on(&self, kind: DeviceKind) -> &'static [Dtype] {
+        self.0.dtypes(kind)
     }
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
-        if device.kind == DeviceKind::Cpu { self.0.knobs(device) } else { Vec::new() }
+        if self.0.dtypes(device.kind).is_empty() { Vec::new() } else { self.0.knobs(device) }
     }
     fn check_problem(&self, problem: &Problem) -> Result<(), Misfit> {
         Gemm::of(problem).check()
@@ -258,14 +301,14 @@ impl<K: GemmKernel> Family for Dense<K> {
     fn check(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
         self.0.check(&Gemm::of(problem), config, device)
     }
-    fn effective(&self, problem: &Problem, config: &Config) -> Config {
-        self.0.effective(&Gemm::of(problem), config)
+    fn effective(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Config {
+        self.0.effective(&Gemm::of(problem), config, device)
     }
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config {
         self.0.default_config(&Gemm::of(problem), device)
     }
-    fn work(&self, problem: &Problem, config: &Config) -> Work {
-        self.0.work(&Gemm::of(problem), config)
+    fn work(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Work {
+        self.0.work(&Gemm::of(problem), config, device)
     }
     fn operands(&self, problem: &Problem) -> Vec<Tensor> {
         Gemm::of(problem).operands()
@@ -277,6 +320,9 @@ impl<K: GemmKernel> Family for Dense<K> {
         Gemm::of(problem).reference(operands)
     }
     fn cpu(&self) -> Option<&dyn CpuSource> {
-        Some(self.0.cpu())
+        self.0.cpu()
+    }
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        self.0.cuda()
     }
 }

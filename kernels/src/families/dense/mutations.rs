@@ -72,6 +72,7 @@ fn write_behind(output: &mut Tensor) {
     match output.elements_mut() {
         crate::ElementsMut::F32(data) => data[at] = 1.0,
         crate::ElementsMut::F64(data) => data[at] = 1.0,
+        other => panic!("no CPU kernel writes {other:?}"),
     }
 }
 
@@ -105,7 +106,7 @@ fn verify(fault: Option<Fault>, dtype: Dtype) -> Verification {
 }
 
 fn assert_caught(fault: Fault) {
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         let found = verify(Some(fault), dtype);
         assert!(matches!(found.verdict, Verdict::Incorrect(_)), "{fault:?} in {dtype} was not found: {found:?}");
     }
@@ -113,7 +114,7 @@ fn assert_caught(fault: Fault) {
 
 #[test]
 fn the_kernel_that_is_sabotaged_is_right_by_itself() {
-    for dtype in Dtype::ALL {
+    for dtype in Dtype::CPU {
         assert_eq!(verify(None, dtype).verdict, Verdict::Correct);
     }
 }

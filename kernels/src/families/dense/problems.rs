@@ -1,6 +1,6 @@
 //! What makes a dense problem, and what does not.
 
-use super::conformance::Case;
+use super::conformance::{Case, device};
 use super::gemm_naive::GEMM_NAIVE;
 use crate::{Dtype, Family, Level, Value};
 
@@ -30,7 +30,7 @@ fn work_counts_flop_and_each_operand_once() {
         let case = Case { factors, ..Case::plain(Dtype::F64, (3, 5, 7)) };
         let problem = case.problem(&GEMM_NAIVE);
         let config = crate::Config(crate::Named::default().with("loop_order", "ijk"));
-        let work = GEMM_NAIVE.work(&problem, &config);
+        let work = GEMM_NAIVE.work(&problem, &config, &device());
         assert_eq!((work.useful_flop, work.dense_flop, work.compulsory_bytes), (flop, flop, bytes));
         assert_eq!(work.traffic[0], (Level::L1, 8.0 * 2.0 * 105.0));
     };

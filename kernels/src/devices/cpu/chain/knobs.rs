@@ -135,6 +135,7 @@ fn best_micro(isa: Isa, dtype: Dtype) -> (usize, usize) {
     let best = match dtype {
         Dtype::F32 => f32::kernels(isa).map(|kernels| kernels.best),
         Dtype::F64 => f64::kernels(isa).map(|kernels| kernels.best),
+        _ => None,
     };
     best.unwrap_or((1, 1))
 }
@@ -147,5 +148,6 @@ fn has_micro(isa: Isa, dtype: Dtype, (micro_m, micro_n): (usize, usize)) -> bool
     match dtype {
         Dtype::F32 => all::<f32>(isa, (micro_m, micro_n)),
         Dtype::F64 => all::<f64>(isa, (micro_m, micro_n)),
+        _ => false,
     }
 }

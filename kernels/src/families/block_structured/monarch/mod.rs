@@ -79,7 +79,7 @@ impl Family for Monarch {
     }
 
     fn dtypes(&self) -> &'static [Dtype] {
-        &Dtype::ALL
+        &Dtype::CPU
     }
 
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
@@ -94,7 +94,7 @@ impl Family for Monarch {
         ChainKnobs::check(config, problem.dtype, device)
     }
 
-    fn effective(&self, problem: &Problem, config: &Config) -> Config {
+    fn effective(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
         ChainKnobs::effective(config, problem.axes.size("batch"))
     }
 
@@ -103,13 +103,13 @@ impl Family for Monarch {
         ChainKnobs::default_config(&sizes.shape(), problem.dtype, sizes.batch, device)
     }
 
-    fn work(&self, problem: &Problem, config: &Config) -> Work {
+    fn work(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Work {
         let sizes = Sizes::of(problem);
         chain::work(&sizes.shape(), &ChainKnobs::read(config), &extent(&sizes, problem.dtype))
     }
 
-    fn resident_bytes(&self, problem: &Problem, config: &Config) -> f64 {
-        let work = self.work(problem, config);
+    fn resident_bytes(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> f64 {
+        let work = self.work(problem, config, device);
         let dense =
             if Sizes::of(problem).source == Source::Monarch { 0.0 } else { work.dense_flop / 2.0 / problem.axes.real("batch") };
         #[allow(clippy::cast_precision_loss)] // 4 or 8

@@ -22,6 +22,7 @@ pub(super) fn device() -> DeviceInfo {
         caches: vec![cache(1, 32 << 10), cache(2, 1 << 20)],
         memory_bytes: 8 << 30,
         os: "test".to_owned(),
+        gpu: None,
     }
 }
 
@@ -259,7 +260,7 @@ fn sizes_that_are_not_given_follow_those_that_are() {
 fn work_follows_the_formulas_and_the_rival_has_the_same_result() {
     let problem = problem(Dtype::F32, &[("n_in", 1024), ("batch", 100)], "gaussian", 1).expect("legal");
     let config = Monarch.default_config(&problem, &device());
-    let work = Monarch.work(&problem, &config);
+    let work = Monarch.work(&problem, &config, &device());
     assert_eq!(work.useful_flop, 4.0 * 100.0 * 32768.0);
     assert_eq!(work.dense_flop / work.useful_flop, 16.0);
     assert_eq!(work.compulsory_bytes, 4.0 * (100.0 * 2048.0 + 2.0 * 32768.0));
@@ -267,6 +268,6 @@ fn work_follows_the_formulas_and_the_rival_has_the_same_result() {
     assert_eq!(work.executed_flop, work.useful_flop / 100.0 * (100.0 / width).ceil() * width);
     let rival = Monarch.baseline(&problem).expect("the dense family is registered");
     assert_eq!([rival.axes.int("m"), rival.axes.int("n"), rival.axes.int("k")], [1024, 100, 1024]);
-    let copied = Monarch.work(&problem, &Config(config.0.with("permute", "copied")));
+    let copied = Monarch.work(&problem, &Config(config.0.with("permute", "copied")), &device());
     assert!(copied.traffic.iter().any(|&(level, bytes)| level == crate::Level::Dram && bytes > 2.0 * work.compulsory_bytes));
 }

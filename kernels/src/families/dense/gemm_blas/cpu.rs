@@ -35,7 +35,7 @@ impl CpuProgram for Program {
                 // SAFETY: `call` points into the operands and the output of this problem.
                 unsafe { self.library.single(&call) }
             }
-            Dtype::F64 => {
+            _ => {
                 let call = call::<f64>(&self.gemm, io);
                 // SAFETY: as above.
                 unsafe { self.library.double(&call) }

@@ -53,7 +53,7 @@ impl GemmKernel for VendorBlas {
     fn default_config(&self, _gemm: &Gemm, device: &DeviceInfo) -> Config {
         Config(Named::default().with("threads", device.threads))
     }
-    fn cpu(&self) -> &dyn CpuSource {
-        &cpu::Source
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(&cpu::Source)
     }
 }

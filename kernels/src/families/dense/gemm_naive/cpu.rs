@@ -33,7 +33,8 @@ impl CpuProgram for Program {
     fn run(&mut self, io: &mut CpuIo<'_>) {
         match self.gemm.dtype {
             Dtype::F32 => self.multiply(gemm_view::<f32>(&self.gemm, io)),
-            Dtype::F64 => self.multiply(gemm_view::<f64>(&self.gemm, io)),
+            // Others were refused when the problem was loaded.
+            _ => self.multiply(gemm_view::<f64>(&self.gemm, io)),
         }
     }
 }

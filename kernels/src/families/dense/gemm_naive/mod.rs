@@ -45,7 +45,7 @@ impl GemmKernel for Naive {
     fn default_config(&self, _gemm: &Gemm, _device: &DeviceInfo) -> Config {
         Config(Named::default().with("loop_order", "ikj"))
     }
-    fn work(&self, gemm: &Gemm, config: &Config) -> Work {
+    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
         // ikj: read B, read and write D per product; the others: read A and B.
         let per_product = if config.text("loop_order") == "ikj" { 3.0 } else { 2.0 };
         let mut work = gemm.work();
@@ -53,7 +53,7 @@ impl GemmKernel for Naive {
         work.traffic.insert(0, (Level::L1, per_product * products * gemm.element_bytes()));
         work
     }
-    fn cpu(&self) -> &dyn CpuSource {
-        &cpu::Source
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(&cpu::Source)
     }
 }

@@ -16,6 +16,7 @@ impl CpuSource for Source {
         Ok(match gemm.dtype {
             Dtype::F32 => Box::new(Program::<f32>::new(gemm, plan)?),
             Dtype::F64 => Box::new(Program::<f64>::new(gemm, plan)?),
+            other => return Err(Misfit::new(format!("no CPU kernel for `{other}`")).into()),
         })
     }
 }

@@ -106,6 +106,7 @@ fn shapes(isa: Isa, dtype: Dtype) -> (Vec<(usize, usize)>, (usize, usize)) {
     match dtype {
         Dtype::F32 => of(f32::table(isa)),
         Dtype::F64 => of(f64::table(isa)),
+        _ => of::<f32>(None),
     }
 }
 

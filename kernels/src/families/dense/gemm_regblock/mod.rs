@@ -54,17 +54,17 @@ impl GemmKernel for Regblock {
     fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
         knobs::check(gemm, &Plan::of(config), device)
     }
-    fn effective(&self, gemm: &Gemm, config: &Config) -> Config {
+    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
         Plan::of(config).effective(gemm).config()
     }
     fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
         knobs::default_plan(gemm, device).config()
     }
-    fn work(&self, gemm: &Gemm, config: &Config) -> Work {
+    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
         work(gemm, &Plan::of(config).effective(gemm))
     }
-    fn cpu(&self) -> &dyn CpuSource {
-        &cpu::Source
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(&cpu::Source)
     }
 }
 

@@ -23,7 +23,8 @@ impl CpuProgram for Program {
         let (gemm, tile) = (self.gemm, self.tile);
         match gemm.dtype {
             Dtype::F32 => Isa::best().run(Tiles { view: gemm_view::<f32>(&gemm, io), tile }),
-            Dtype::F64 => Isa::best().run(Tiles { view: gemm_view::<f64>(&gemm, io), tile }),
+            // Others were refused when the problem was loaded.
+            _ => Isa::best().run(Tiles { view: gemm_view::<f64>(&gemm, io), tile }),
         }
     }
     fn note(&self) -> Option<String> {

@@ -42,14 +42,14 @@ impl GemmKernel for Tiled {
     fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
         vec![Parameter::int("tile", (1, 4096), &[1, 2, 4, 8, 16, 32, 64, 128, 256], "side T of a tile, in elements")]
     }
-    fn effective(&self, gemm: &Gemm, config: &Config) -> Config {
+    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
         let largest = gemm.m.max(gemm.n).max(gemm.k).max(1) as u64;
         Config(config.0.clone().with("tile", config.int("tile").min(largest)))
     }
     fn default_config(&self, _gemm: &Gemm, _device: &DeviceInfo) -> Config {
         Config(Named::default().with("tile", 128))
     }
-    fn work(&self, gemm: &Gemm, config: &Config) -> Work {
+    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
         let tile = config.size("tile");
         let products = to_f64(gemm.m) * to_f64(gemm.n) * to_f64(gemm.k);
         let blocks = |size: usize| to_f64(size.div_ceil(tile));
@@ -61,7 +61,7 @@ impl GemmKernel for Tiled {
         work.traffic.insert(1, (Level::L2, elements * gemm.element_bytes()));
         work
     }
-    fn cpu(&self) -> &dyn CpuSource {
-        &cpu::Source
+    fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(&cpu::Source)
     }
 }

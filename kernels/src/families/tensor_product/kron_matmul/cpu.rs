@@ -5,13 +5,14 @@ use super::sizes::{Order, Sizes};
 use crate::devices::cpu::chain::{Blocks, ChainKnobs, ChainProgram};
 use crate::devices::cpu::micro::Real;
 use crate::devices::cpu::{CpuProgram, CpuSource};
-use crate::{Config, DeviceError, Dtype, Problem, Tensor};
+use crate::{Config, DeviceError, Dtype, Misfit, Problem, Tensor};
 
 impl CpuSource for KronMatmul {
     fn prepare(&self, problem: &Problem, config: &Config, operands: &[Tensor]) -> Result<Box<dyn CpuProgram>, DeviceError> {
         match problem.dtype {
             Dtype::F32 => Ok(Box::new(program::<f32>(problem, config, operands)?)),
             Dtype::F64 => Ok(Box::new(program::<f64>(problem, config, operands)?)),
+            other => Err(Misfit::new(format!("no CPU kernel for `{other}`")).into()),
         }
     }
 }

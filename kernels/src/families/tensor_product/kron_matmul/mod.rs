@@ -86,7 +86,7 @@ impl Family for KronMatmul {
     }
 
     fn dtypes(&self) -> &'static [Dtype] {
-        &Dtype::ALL
+        &Dtype::CPU
     }
 
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
@@ -102,7 +102,7 @@ impl Family for KronMatmul {
         ChainKnobs::check(config, problem.dtype, device)
     }
 
-    fn effective(&self, problem: &Problem, config: &Config) -> Config {
+    fn effective(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
         with_order(ChainKnobs::effective(config, problem.axes.size("batch")), order(config))
     }
 
@@ -112,7 +112,7 @@ impl Family for KronMatmul {
         with_order(ChainKnobs::default_config(&sizes.shape(order), problem.dtype, sizes.batch, device), order)
     }
 
-    fn work(&self, problem: &Problem, config: &Config) -> Work {
+    fn work(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Work {
         let sizes = Sizes::of(problem);
         chain::work(&sizes.shape(order(config)), &ChainKnobs::read(config), &extent(&sizes, problem.dtype))
     }

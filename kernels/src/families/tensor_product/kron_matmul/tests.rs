@@ -19,6 +19,7 @@ fn device() -> DeviceInfo {
         caches: vec![Cache { level: 1, bytes: 32 << 10, shared_by: 1 }],
         memory_bytes: 8 << 30,
         os: "test".to_owned(),
+        gpu: None,
     }
 }
 
@@ -72,7 +73,7 @@ fn work_follows_the_formulas_and_the_rival_has_the_same_result() {
     for (order, flop) in
         [("outer_first", 2.0 * 100.0 * 16.0 * 4.0 * (8.0 + 16.0)), ("inner_first", 2.0 * 100.0 * 8.0 * 16.0 * (16.0 + 4.0))]
     {
-        let work = KronMatmul.work(&problem, &Config(config.0.clone().with("order", order)));
+        let work = KronMatmul.work(&problem, &Config(config.0.clone().with("order", order)), &device());
         assert_eq!(work.useful_flop, flop, "{order}");
         assert_eq!(work.dense_flop, 2.0 * 100.0 * 64.0 * 128.0);
         assert_eq!(work.compulsory_bytes, 8.0 * (100.0 * (128.0 + 64.0) + 32.0 + 256.0));

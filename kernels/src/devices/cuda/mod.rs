@@ -1,0 +1,7 @@
+//! CUDA GPUs: limits of architectures, how a family describes its kernels.
+
+mod gpu;
+mod source;
+
+pub use gpu::{Architecture, Gpu, Occupancy};
+pub use source::{Arg, Compiled, CudaProgram, CudaSource, Include, Launch, Unit, VendorCall};

@@ -1,0 +1,126 @@
+//! How a family runs on a CUDA GPU: text to compile, launches to make. Pure descriptions, so that every configuration can be compiled, planned
+//! and checked on a machine without a GPU.
+
+use crate::{Config, DeviceInfo, Problem, Tensor, stable_id};
+
+/// A family's CUDA source.
+pub trait CudaSource: Sync {
+    /// What one call of `config` on `problem` is made of; both were checked for `device`.
+    fn program(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> CudaProgram;
+    /// Operands as the kernels take them where that is not how the family gives them (factors projected from dense weights): computed once
+    /// per problem and timed as preparation. [`Arg::Operand`] counts in this list where there is one.
+    fn prepared(&self, _problem: &Problem, _operands: &[Tensor]) -> Option<Vec<Tensor>> {
+        None
+    }
+}
+
+/// What one call is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CudaProgram {
+    /// Our own kernels.
+    Compiled(Compiled),
+    /// A vendor library's GEMM.
+    Vendor(VendorCall),
+}
+
+/// Kernels compiled from text, and the launches of one call, in order, on one stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compiled {
+    /// What is compiled.
+    pub unit: Unit,
+    /// One call; never empty.
+    pub launches: Vec<Launch>,
+    /// Device memory that [`Arg::Scratch`] points into; its content is undefined when a call starts.
+    pub scratch_bytes: u64,
+}
+
+/// Text for the run-time compiler. What differs between configurations is in `defines`: every configuration is different code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// CUDA C++, concatenated in this order.
+    pub texts: Vec<&'static str>,
+    /// Preprocessor definitions, in a stable order.
+    pub defines: Vec<(&'static str, String)>,
+    /// Header folders it needs.
+    pub include: Include,
+    /// `extern "C"` kernels that are launched.
+    pub kernels: Vec<&'static str>,
+}
+
+impl Unit {
+    /// 128-bit id of the code: texts and definitions, not the compiler or the architecture.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let mut parts: Vec<&str> = self.texts.clone();
+        for (name, value) in &self.defines {
+            parts.extend([*name, value.as_str()]);
+        }
+        stable_id(&parts)
+    }
+}
+
+/// Headers beside the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Include {
+    /// None.
+    None,
+    /// The headers that the compiler carries (`cuda_fp16.h`, `mma.h`).
+    Bundled,
+    /// Those, and the CUTLASS folder that the user named.
+    Cutlass,
+}
+
+/// One kernel launch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// One of [`Unit::kernels`].
+    pub kernel: &'static str,
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads along x, y, z.
+    pub block: [u32; 3],
+    /// Dynamic shared memory; what exceeds 48 KiB is opted into before the launch.
+    pub dynamic_shared_bytes: u32,
+    /// Arguments in the kernel's order.
+    pub args: Vec<Arg>,
+}
+
+/// One kernel argument.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Arg {
+    /// Address of element (0, 0) of an operand, read only.
+    Operand(usize),
+    /// Address of element (0, 0) of the output.
+    Output,
+    /// Address of a byte of the scratch memory.
+    Scratch(u64),
+    /// `int`.
+    Int(i32),
+    /// `long long`.
+    Long(i64),
+    /// `float`.
+    Float(f32),
+    /// `double`.
+    Double(f64),
+    /// A `CUtensorMap` over an operand, passed by value (`__grid_constant__`): boxes of `box_rows × box_cols` elements of a row-major matrix,
+    /// stored in shared memory with the swizzle of `swizzle_bytes` (0, 32, 64 or 128).
+    TensorMap {
+        /// Which operand.
+        operand: usize,
+        /// Rows of a box.
+        box_rows: u32,
+        /// Columns of a box.
+        box_cols: u32,
+        /// Span of the swizzle.
+        swizzle_bytes: u32,
+    },
+}
+
+/// D = alpha·op(A)·op(B) + beta·C by cuBLAS or cuBLASLt, from operands a, b, c of a dense problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VendorCall {
+    /// cuBLAS picks its kernel itself.
+    Cublas,
+    /// The n-th of the kernels that cuBLASLt's heuristic proposes, from 0.
+    CublasLt(u32),
+}
