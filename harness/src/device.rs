@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use tilecast_kernels::Device;
 use tilecast_kernels::devices::cpu::CpuDevice;
+use tilecast_kernels::devices::cuda::Architecture;
+use tilecast_kernels::{Device, DeviceInfo};
 
 use crate::fail::Fail;
 
@@ -12,6 +13,17 @@ const SYSFS: &str = "/sys";
 
 /// The device used where none is named.
 pub const DEFAULT: &str = "cpu";
+
+/// A GPU of which only the architecture is known (`sm_89`), for plans and listings without one.
+///
+/// # Errors
+/// [`Fail`] naming the architectures there are.
+pub fn assume(arch: &str) -> Result<DeviceInfo, Fail> {
+    match Architecture::parse(arch) {
+        Ok(arch) => Ok(DeviceInfo::assumed(arch)),
+        Err(error) => Err(Fail::new(error.to_string())),
+    }
+}
 
 /// Opens `cpu`, `cpu:1t`.
 ///

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Family, Problem, Work};
+use tilecast_kernels::devices::cuda::CudaProgram;
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, DeviceKind, Family, Problem, Work};
 
 use crate::spec::Sweep;
 
@@ -72,6 +73,15 @@ impl Point {
     #[must_use]
     pub fn family(&self) -> &'static dyn Family {
         tilecast_kernels::family(&self.problem.family).expect("planned points come from the registry")
+    }
+
+    /// Id of the code that runs: what the compiler is given where there is one, else family, type and effective configuration.
+    fn code(&self, device: &DeviceInfo) -> String {
+        let source = self.family().cuda().filter(|_| device.kind == DeviceKind::Cuda);
+        match source.map(|source| source.program(&self.problem, &self.effective, device)) {
+            Some(CudaProgram::Compiled(compiled)) => compiled.unit.id(),
+            _ => format!("{} {} {}", self.problem.family, self.problem.dtype, self.effective),
+        }
     }
 }
 
@@ -146,10 +156,9 @@ impl Plan {
 
     /// Counts for people and machines.
     #[must_use]
-    pub fn summary(&self, assumed_flop_per_s: f64, samples: f64) -> Summary {
+    pub fn summary(&self, device: &DeviceInfo, assumed_flop_per_s: f64, samples: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
-        let code: HashSet<String> =
-            asked().map(|p| format!("{} {} {}", p.problem.family, p.problem.dtype, p.effective)).collect();
+        let code: HashSet<String> = asked().map(|point| point.code(device)).collect();
         let experiments: HashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
         let points = asked().count();
@@ -185,7 +194,7 @@ pub struct Summary {
     pub skipped: usize,
     /// How many for each reason.
     pub skipped_by_reason: BTreeMap<String, usize>,
-    /// Different kernels (family, type, effective configuration).
+    /// Different kernels: on a GPU different texts and definitions for the compiler, on a CPU family, type and effective configuration.
     pub distinct_code: usize,
     /// Different experiments; equals `points` by construction.
     pub distinct_experiments: usize,

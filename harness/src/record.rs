@@ -1,7 +1,9 @@
 //! A measured point becomes a row. The only place that knows both the kernels' types and the columns.
 
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, Named, Problem, Roof, Value, stable_id};
+use tilecast_kernels::{
+    CacheMode, Config, DeviceInfo, Energy, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
+};
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
 
@@ -34,10 +36,13 @@ pub struct RunFacts {
 #[must_use]
 pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Outcome, finished_at: String) -> Row {
     let mut row = asked(facts, point, cache);
-    row.set(col::source, facts.device.kind.name()).set(col::measured_at, finished_at).set(col::status, outcome.status.as_str());
+    row.set(col::source, source(&facts.device)).set(col::measured_at, finished_at).set(col::status, outcome.status.as_str());
     row.set_some(col::reason, outcome.reason.clone());
     row.set_some(col::prepare_s, outcome.prepare_s);
     row.set_some(col::quality_error, outcome.quality);
+    if let Some(code) = &outcome.code {
+        set_code(&mut row, code);
+    }
     if let Some(verification) = &outcome.verification {
         set_errors(&mut row, verification);
     }
@@ -51,13 +56,18 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
     row
 }
 
+/// `cpu`, `cuda`, or `vgpu` where the device's times are modelled.
+fn source(device: &DeviceInfo) -> &'static str {
+    if device.gpu.as_ref().is_some_and(|gpu| gpu.simulated) { "vgpu" } else { device.kind.name() }
+}
+
 /// The row of a configuration that its family refused.
 #[must_use]
 pub fn refused(facts: &RunFacts, problem: &Problem, config: &Config, reason: &str) -> Row {
     let mut row = shared(facts);
     let ids = [problem.to_string(), problem.seed.to_string(), config.to_string(), facts.device.slug.clone()];
     row.set(col::experiment_id, stable_id(&ids.each_ref().map(String::as_str)))
-        .set(col::source, facts.device.kind.name())
+        .set(col::source, source(&facts.device))
         .set(col::role, "point")
         .set(col::status, "constraint")
         .set(col::reason, reason);
@@ -101,11 +111,18 @@ fn set_device(row: &mut Row, facts: &RunFacts) {
     row.set(col::device, device.slug.as_str())
         .set(col::device_kind, device.kind.name())
         .set(col::device_name, device.name.as_str())
-        .set(col::device_threads, signed(device.threads))
         .set(col::device_isa, device.isa.join(","))
         .set(col::device_memory_bytes, signed(device.memory_bytes))
         .set(col::device_llc_bytes, signed(device.llc_bytes()))
         .set(col::os, device.os.as_str());
+    match &device.gpu {
+        Some(gpu) => row
+            .set(col::driver, gpu.driver.as_str())
+            .set(col::device_sms, i64::from(gpu.sms))
+            .set(col::device_clock_hz, gpu.clock_hz)
+            .set(col::device_uuid, gpu.uuid.as_str()),
+        None => row.set(col::device_threads, signed(device.threads)),
+    };
     for roof in &facts.roofs {
         row.set(format!("{ROOF}{}", roof.name), roof.value);
         row.set(format!("{ROOF}{}_low", roof.name), roof.low);
@@ -147,6 +164,21 @@ fn set_work(row: &mut Row, point: &Point) {
     for (level, bytes) in &work.traffic {
         row.set(format!("{TRAFFIC}{}_bytes", level.name()), *bytes);
     }
+}
+
+fn set_code(row: &mut Row, code: &KernelFacts) {
+    row.set(col::code_id, code.code_id.as_str())
+        .set(col::compiler, code.compiler.as_str())
+        .set(col::registers, i64::from(code.registers))
+        .set(col::spill_bytes, i64::from(code.spill_bytes))
+        .set(col::shared_static_bytes, i64::from(code.shared_static_bytes))
+        .set(col::shared_dynamic_bytes, i64::from(code.shared_dynamic_bytes))
+        .set(col::threads_per_block, i64::from(code.threads_per_block))
+        .set(col::blocks, signed(code.blocks))
+        .set(col::blocks_per_sm, i64::from(code.blocks_per_sm))
+        .set(col::occupancy, code.occupancy)
+        .set(col::occupancy_limiter, code.occupancy_limiter.as_str())
+        .set(col::waves, code.waves);
 }
 
 fn set_errors(row: &mut Row, verification: &Verification) {

@@ -10,7 +10,7 @@ mod markdown;
 pub use markdown::markdown;
 
 /// Version of this schema, stored in every row. The major is refused when newer than ours; older majors are migrated by name.
-pub const VERSION: (u32, u32) = (1, 0);
+pub const VERSION: (u32, u32) = (1, 1);
 
 /// Prefix of problem axes (`problem.m`, `problem.layout`): integer, real or text.
 pub const PROBLEM: &str = "problem.";
@@ -96,6 +96,9 @@ columns! {
         device_llc_bytes: Int = "Last-level cache as reported.";
         os: Text = "Operating system and kernel.";
         driver: Text = "Driver version (GPU).";
+        device_sms: Int = "Multiprocessors (GPU).";
+        device_clock_hz: Real = "Highest clock of the multiprocessors (GPU).";
+        device_uuid: Text = "Unique id of the board (GPU).";
     }
     "problem" {
         family: Text required = "Kernel family (`gemm_tiled`).";
@@ -116,6 +119,20 @@ columns! {
         compulsory_bytes: Real = "Each input read once, each output written once, per call.";
         workspace_bytes: Real = "Scratch memory beyond operands.";
         launches: Int = "Kernel launches or passes per call.";
+    }
+    "code" {
+        code_id: Text = "Hash of text, definitions, compiler and architecture of what was compiled for the point.";
+        compiler: Text = "Run-time compiler with its version (`nvrtc 13.5`).";
+        registers: Int = "32-bit registers per thread.";
+        spill_bytes: Int = "Bytes spilled to local memory, per thread.";
+        shared_static_bytes: Int = "Shared memory fixed by the code, per block.";
+        shared_dynamic_bytes: Int = "Shared memory asked for at the launch, per block.";
+        threads_per_block: Int = "Threads per block.";
+        blocks: Int = "Blocks of the largest launch.";
+        blocks_per_sm: Int = "Blocks resident per multiprocessor.";
+        occupancy: Real = "Resident over possible threads of a multiprocessor.";
+        occupancy_limiter: Text = "What allows no more resident blocks: `registers`, `shared memory`, `threads` or `blocks`.";
+        waves: Real = "Blocks over blocks resident on the whole device.";
     }
     "outcome" {
         status: Text required = "`ok`, `incorrect`, `not_verified`, `unsupported`, `compile_error`, `runtime_error`, `timeout`, `constraint` or `not_run`.";

@@ -26,7 +26,7 @@ pub struct Output {
 pub struct SpecArgs {
     /// Sweep spec (TOML)
     pub spec: PathBuf,
-    /// Device, where not the spec's: `cpu`, `cpu:1t`
+    /// Device, where not the spec's: `cpu`, `cpu:1t`, `cuda:0`
     #[arg(long)]
     pub device: Option<String>,
     /// Keep only this family of the spec
@@ -52,6 +52,14 @@ pub struct SpecArgs {
     pub max_noise: Option<f64>,
 }
 
+/// A spec read but not yet held against a device.
+struct Read {
+    /// Its text.
+    text: String,
+    /// Its file name without the ending.
+    name: String,
+}
+
 /// A spec read, checked and overridden, with its device open.
 pub struct Asked {
     /// The sweep.
@@ -68,16 +76,32 @@ impl SpecArgs {
     /// # Errors
     /// [`Fail`] naming file, key, value and limit.
     pub fn open(&self) -> Result<Asked, Fail> {
-        let place = self.spec.display();
+        let read = self.read()?;
+        let device = device::open(&self.device_of(&read.text))?;
+        let sweep = self.checked(&read, device.info())?;
+        Ok(Asked { sweep, text: read.text, device })
+    }
+
+    /// Reads, checks and overrides for a device of which only `info` is known.
+    ///
+    /// # Errors
+    /// As [`SpecArgs::open`].
+    pub fn open_for(&self, info: &DeviceInfo) -> Result<Sweep, Fail> {
+        self.checked(&self.read()?, info)
+    }
+
+    fn read(&self) -> Result<Read, Fail> {
         let text = std::fs::read_to_string(&self.spec).map_err(|error| {
-            Fail::new(format!("spec `{place}` cannot be read: {error}"))
+            Fail::new(format!("spec `{}` cannot be read: {error}", self.spec.display()))
                 .hint("sweeps/ holds examples; `tilecast sweep --help` shows one")
         })?;
         let name = self.spec.file_stem().map_or_else(|| "spec".to_owned(), |stem| stem.to_string_lossy().into_owned());
-        let device = device::open(&self.device_of(&text))?;
-        let parsed = self.parse(&text, &name, device.info());
-        let sweep = parsed.map_err(|fail| fail.within(format_args!("`{place}`")).or_hint(LEGAL))?;
-        Ok(Asked { sweep, text, device })
+        Ok(Read { text, name })
+    }
+
+    fn checked(&self, read: &Read, info: &DeviceInfo) -> Result<Sweep, Fail> {
+        let parsed = self.parse(&read.text, &read.name, info);
+        parsed.map_err(|fail| fail.within(format_args!("`{}`", self.spec.display())).or_hint(LEGAL))
     }
 
     /// The device asked for, the spec's, or the default. A spec that does not parse says so later.

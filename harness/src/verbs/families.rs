@@ -1,22 +1,32 @@
 //! `tilecast families`: what can be run.
 
 use serde_json::{Value as Json, json};
+use tilecast_kernels::devices::cuda::Architecture;
 use tilecast_kernels::{DeviceInfo, Domain, Family, Parameter, registry};
 
 use crate::fail::Fail;
 use crate::spec::find_family;
 use crate::verbs::asked::Output;
+use crate::verbs::constraints::{ARCHITECTURES, Constraints, constraints};
 use crate::{Exit, device, terminal};
+
+/// Architecture whose knobs are shown for a family that runs on GPUs only.
+const SHOWN: Architecture = ARCHITECTURES[3];
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tilecast families gemm_regblock")]
+#[command(after_help = "Examples:
+  tilecast families gemm_regblock
+  tilecast families gemm_tc --assume sm_89")]
 pub struct Args {
     /// One family in full
     name: Option<String>,
     /// Device whose knobs are shown
     #[arg(long, default_value = device::DEFAULT)]
     device: String,
+    /// Show the knobs on a GPU that is not here, known by its architecture alone
+    #[arg(long, value_name = "ARCH", conflicts_with = "device")]
+    assume: Option<String>,
     #[command(flatten)]
     output: Output,
 }
@@ -27,16 +37,24 @@ impl Args {
     /// # Errors
     /// [`Fail`] for an unknown family or device.
     pub fn run(self) -> Result<Exit, Fail> {
-        let device = device::open(&self.device)?;
-        let info = device.info();
+        let info = match &self.assume {
+            Some(arch) => device::assume(arch)?,
+            None => device::open(&self.device)?.info().clone(),
+        };
         match (&self.name, self.output.json) {
-            (Some(name), true) => terminal::json(&describe(find_family(name)?, info))?,
-            (Some(name), false) => show(find_family(name)?, info),
-            (None, true) => terminal::json(&registry().iter().map(|family| describe(*family, info)).collect::<Vec<_>>())?,
-            (None, false) => list(info),
+            (Some(name), true) => terminal::json(&describe(find_family(name)?, &info))?,
+            (Some(name), false) => show(find_family(name)?, &info),
+            (None, true) => terminal::json(&registry().iter().map(|family| describe(*family, &info)).collect::<Vec<_>>())?,
+            (None, false) => list(&info),
         }
         Ok(Exit::Done)
     }
+}
+
+/// The device whose knobs are shown for one family: the one asked for, or an assumed GPU where the family runs on nothing else.
+fn shown_device(family: &dyn Family, info: &DeviceInfo) -> DeviceInfo {
+    let elsewhere = family.dtypes_on(info.kind).is_empty() && family.cuda().is_some();
+    if elsewhere { DeviceInfo::assumed(SHOWN) } else { info.clone() }
 }
 
 fn describe(family: &dyn Family, info: &DeviceInfo) -> Json {
@@ -52,13 +70,14 @@ fn describe(family: &dyn Family, info: &DeviceInfo) -> Json {
         "devices": devices(family),
         "dtypes": family.dtypes().iter().map(|dtype| dtype.name()).collect::<Vec<_>>(),
         "problem": parameters(&family.axes()),
-        "knobs": parameters(&family.knobs(info)),
+        "knobs": parameters(&family.knobs(&shown_device(family, info))),
+        "architectures": architectures(family),
     })
 }
 
 /// Device kinds the family has a source for.
 fn devices(family: &dyn Family) -> Vec<&'static str> {
-    family.cpu().map(|_| "cpu").into_iter().collect()
+    [family.cpu().map(|_| "cpu"), family.cuda().map(|_| "cuda")].into_iter().flatten().collect()
 }
 
 fn parameter(parameter: &Parameter) -> Json {
@@ -76,7 +95,7 @@ fn domain(domain: &Domain) -> String {
 fn list(info: &DeviceInfo) {
     let rows = registry().iter().map(|family| {
         let card = family.card();
-        let knobs: Vec<_> = family.knobs(info).iter().map(|knob| knob.name).collect();
+        let knobs: Vec<_> = family.knobs(&shown_device(*family, info)).iter().map(|knob| knob.name).collect();
         vec![card.id.to_owned(), card.group.to_owned(), devices(*family).join(","), knobs.join(" "), card.title.to_owned()]
     });
     terminal::say(terminal::table(&["family", "group", "devices", "knobs", "what"], rows.collect()));
@@ -101,9 +120,36 @@ fn show(family: &dyn Family, info: &DeviceInfo) {
         list.into_iter().map(row).collect()
     };
     terminal::say(terminal::table(&["problem axis", "legal", "default", ""], rows(family.axes())));
-    terminal::say(format_args!("\non {}:", info.slug));
-    terminal::say(terminal::table(&["knob", "legal", "swept", ""], rows(family.knobs(info))));
+    let device = shown_device(family, info);
+    terminal::say(format_args!("\non {}:", device.slug));
+    terminal::say(terminal::table(&["knob", "legal", "swept", ""], rows(family.knobs(&device))));
+    show_architectures(family);
     if !card.references.is_empty() {
         terminal::say(format_args!("\n{}", card.references.join("\n")));
     }
+}
+
+fn architectures(family: &dyn Family) -> Vec<Constraints> {
+    family.cuda().map_or_else(Vec::new, |_| ARCHITECTURES.iter().map(|&arch| constraints(family, arch)).collect())
+}
+
+/// What each architecture allows of the swept values, and the commonest reasons where it does not.
+fn show_architectures(family: &dyn Family) {
+    let found = architectures(family);
+    if found.is_empty() {
+        return;
+    }
+    let row = |one: &Constraints| {
+        let reasons: Vec<String> = one.refused_by_reason.iter().map(|(reason, count)| format!("{count}× {reason}")).collect();
+        vec![
+            one.architecture.clone(),
+            one.dtypes.join(" "),
+            format!("{} of {}", one.legal, one.looked_at),
+            if reasons.is_empty() { "none refused".to_owned() } else { reasons.join("\n") },
+        ]
+    };
+    let looked = found.iter().map(|one| one.looked_at).max().unwrap_or(0);
+    terminal::say(format_args!("\nof {looked} configurations of the swept values, on the default problem:"));
+    let headings = ["architecture", "element types", "legal", "refused, e.g."];
+    terminal::say(terminal::table(&headings, found.iter().map(row).collect()));
 }

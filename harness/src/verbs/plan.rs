@@ -1,19 +1,29 @@
 //! `tilecast plan`: what a sweep would measure.
 
+use tilecast_kernels::{DeviceInfo, DeviceKind};
+
 use crate::fail::Fail;
 use crate::plan::{Plan, SkipKind, Summary};
+use crate::spec::Sweep;
 use crate::verbs::asked::{Output, SpecArgs};
-use crate::{Exit, terminal};
+use crate::{Exit, device, terminal};
 
 /// Rate a plan assumes for its estimate: a middling configuration on one thread of a server core.
 const ASSUMED_FLOP_PER_S: f64 = 2e10;
+/// The same on a GPU: a middling configuration in f32.
+const ASSUMED_GPU_FLOP_PER_S: f64 = 5e12;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tilecast plan sweeps/demo.toml --axis m=512,1024")]
+#[command(after_help = "Examples:
+  tilecast plan sweeps/demo.toml --axis m=512,1024
+  tilecast plan sweeps/gemm-rtx4070.toml --assume sm_89")]
 pub struct Args {
     #[command(flatten)]
     spec: SpecArgs,
+    /// Plan for a GPU that is not here, known by its architecture alone
+    #[arg(long, value_name = "ARCH", conflicts_with = "device")]
+    assume: Option<String>,
     #[command(flatten)]
     output: Output,
     /// List every skipped configuration with its reason, not only counts
@@ -27,16 +37,29 @@ impl Args {
     /// # Errors
     /// [`Fail`] where the spec is wrong or nothing is left to measure.
     pub fn run(self) -> Result<Exit, Fail> {
-        let asked = self.spec.open()?;
-        let plan = Plan::new(&asked.sweep, asked.device.info());
-        let summary = plan.summary(ASSUMED_FLOP_PER_S, f64::from(asked.sweep.measure.min_samples) + 4.0);
+        let (sweep, info) = self.asked()?;
+        let plan = Plan::new(&sweep, &info);
+        let rate = if info.kind == DeviceKind::Cuda { ASSUMED_GPU_FLOP_PER_S } else { ASSUMED_FLOP_PER_S };
+        let summary = plan.summary(&info, rate, f64::from(sweep.measure.min_samples) + 4.0);
         if self.output.json {
             print_json(&plan, &summary, self.skips)?;
         } else {
-            print(&plan, &summary, &asked.sweep.name, &asked.device.info().slug, self.skips);
+            print(&plan, &summary, &sweep.name, &info.slug, self.skips);
         }
         refuse_empty(&plan)?;
         Ok(Exit::Done)
+    }
+}
+
+impl Args {
+    fn asked(&self) -> Result<(Sweep, DeviceInfo), Fail> {
+        if let Some(arch) = &self.assume {
+            let info = device::assume(arch)?;
+            return Ok((self.spec.open_for(&info)?, info));
+        }
+        let asked = self.spec.open()?;
+        let info = asked.device.info().clone();
+        Ok((asked.sweep, info))
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, Problem, Roof, Sample};
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, KernelFacts, Problem, Roof, Sample};
 
 use crate::fail::{Fail, unknown};
 
@@ -92,6 +92,8 @@ pub enum Said {
         prepare_s: f64,
         /// What the kernel says of itself.
         note: Option<String>,
+        /// What the compiler and the device say of compiled code.
+        code: Option<KernelFacts>,
         /// What a sample's `time_s` is.
         time_basis: String,
         /// Approximation error of a structured family.

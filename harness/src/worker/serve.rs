@@ -91,7 +91,7 @@ impl Bench<'_> {
         let time_basis = bench.time_basis(prepared.slot).to_owned();
         self.slots.insert(slot, Slot { loaded, inner: prepared.slot, config: config.to_string() });
         self.busy.prepare_s += wall_s() - start;
-        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality })
+        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, code: prepared.code, time_basis, quality })
     }
 
     fn load(&mut self, problem: &Problem) -> Result<usize, DeviceError> {
