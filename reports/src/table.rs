@@ -134,7 +134,7 @@ impl Run {
 const USABLE: [&str; 2] = ["ok", "not_verified"];
 /// Statuses of points that were refused before they ran.
 const NEVER_RUN: [&str; 3] = ["constraint", "unsupported", "not_run"];
-const NUMBERS: [&str; 19] = [
+const NUMBERS: [&str; 24] = [
     col::useful_flop,
     col::dense_flop,
     col::compulsory_bytes,
@@ -154,6 +154,11 @@ const NUMBERS: [&str; 19] = [
     col::clock_hz,
     col::device_threads,
     col::device_llc_bytes,
+    col::registers,
+    col::shared_static_bytes,
+    col::shared_dynamic_bytes,
+    col::occupancy,
+    col::waves,
 ];
 const TEXTS: [&str; 8] = [
     col::time_statistic,

@@ -1,5 +1,6 @@
 //! Golden charts: small inputs, every byte of the SVG.
 
+use tilecast_reports::chart::axis::Axis;
 use tilecast_reports::chart::canvas::{Weight, text_width};
 use tilecast_reports::chart::heatmap::{Cell, Content, Facet, Heatmap};
 use tilecast_reports::chart::importance::{Feature, ImportanceChart};
@@ -7,6 +8,7 @@ use tilecast_reports::chart::marks::Mark;
 use tilecast_reports::chart::noise::{Drift, NoiseChart};
 use tilecast_reports::chart::parity::{Pair, Parity, Split};
 use tilecast_reports::chart::ranking::{Bar, Field, Ranking};
+use tilecast_reports::chart::resources::{self, Resources};
 use tilecast_reports::chart::roofline::{Limit, Roof, Roofline, Spot};
 use tilecast_reports::chart::speedup::{Line, Plot, Quantity, Reading, Speedup};
 use tilecast_reports::chart::{Chart, Hover};
@@ -101,6 +103,29 @@ fn speedup() -> Speedup {
     Speedup { label: "speed-up".into(), size_name: "n".into(), names: vec!["toy".into()], plots }
 }
 
+fn resources() -> Resources {
+    let spot = |at: f64, marks| resources::Spot {
+        resources: vec![Some(25.0 * at), None, Some(32.0 * at), Some(at)],
+        costs: vec![
+            Some(resources::Reading { value: 1e-3 / at, interval: Some((0.9e-3 / at, 1.1e-3 / at)) }),
+            Some(resources::Reading { value: 100.0 + 20.0 * at, interval: None }),
+        ],
+        marks,
+        hover: hover("spot"),
+    };
+    Resources {
+        label: "resources".into(),
+        resources: vec![
+            Axis::linear("occupancy (%)", 0.0, 100.0),
+            Axis::linear("shared memory per block (KiB)", 0.0, 96.0),
+            Axis::linear("registers per thread", 0.0, 128.0),
+            Axis::log("waves of blocks", [1.0, 4.0], 1.15),
+        ],
+        costs: vec![Axis::log("", [0.25e-3, 1e-3], 1.15).si("time per call", "s"), Axis::linear("mean power (W)", 100.0, 200.0)],
+        spots: vec![spot(1.0, vec![Mark::Default]), spot(2.0, vec![]), spot(4.0, vec![Mark::Best])],
+    }
+}
+
 fn noise() -> NoiseChart {
     NoiseChart {
         label: "noise".into(),
@@ -111,7 +136,7 @@ fn noise() -> NoiseChart {
 
 #[test]
 fn small_charts_are_drawn_byte_for_byte() {
-    let charts: [(&str, Box<dyn Chart>); 7] = [
+    let charts: [(&str, Box<dyn Chart>); 8] = [
         ("roofline", Box::new(roofline())),
         ("heatmap", Box::new(heatmap())),
         ("ranking", Box::new(ranking())),
@@ -119,6 +144,7 @@ fn small_charts_are_drawn_byte_for_byte() {
         ("importance", Box::new(importance())),
         ("speedup", Box::new(speedup())),
         ("noise", Box::new(noise())),
+        ("resources", Box::new(resources())),
     ];
     for (name, chart) in charts {
         insta::assert_snapshot!(format!("{name}_medium"), chart.draw(720.0));
@@ -155,7 +181,7 @@ fn texts(svg: &str) -> Vec<(String, f64, f64)> {
 
 #[test]
 fn no_text_is_cut_at_the_edge_of_the_sheet() {
-    let charts: [Box<dyn Chart>; 7] = [
+    let charts: [Box<dyn Chart>; 8] = [
         Box::new(roofline()),
         Box::new(heatmap()),
         Box::new(ranking()),
@@ -163,6 +189,7 @@ fn no_text_is_cut_at_the_edge_of_the_sheet() {
         Box::new(importance()),
         Box::new(speedup()),
         Box::new(noise()),
+        Box::new(resources()),
     ];
     for chart in &charts {
         for width in [1120.0, 720.0, 360.0] {

@@ -82,6 +82,45 @@ fn a_page_of_two_rows_stands_without_everything_else() {
     }
 }
 
+/// Three compiled configurations of one problem, with power and energy where `energy` says so.
+fn compiled(energy: bool) -> Vec<Row> {
+    let each = [("tile=8", 4e-3, 20, 0.9), ("tile=16", 1e-3, 40, 0.4), ("tile=32", 2e-3, 168, 0.6)];
+    let row = |(config, seconds, registers, joules)| {
+        let mut row = row("cuda", "toy", "n=64", config);
+        timed(&mut row, seconds, 0.01);
+        row.set("useful_flop", 524_288.0).set("is_default", config == "tile=32").set("registers", registers);
+        row.set("shared_static_bytes", 4096).set("shared_dynamic_bytes", 0).set("occupancy", 0.5).set("waves", seconds * 1e3);
+        if energy {
+            row.set("energy_source", "nvml")
+                .set("energy_j", joules)
+                .set("energy_uncertainty_j", 0.02)
+                .set("power_w", joules / seconds);
+            row.0.remove("energy_reason");
+        }
+        row
+    };
+    each.map(row).to_vec()
+}
+
+#[test]
+fn compiled_code_is_shown_against_the_resources_it_takes() {
+    let page = written(&bare(&compiled(true)));
+    for words in [
+        "id=\"fig-resources-toy\"",
+        "worth 4.00× in time over the worst and 2.00× over the default; in energy 2.25× over the worst and 1.50× over the default",
+        "registers per thread",
+        "waves of blocks",
+        "energy per call (mJ)",
+    ] {
+        assert!(page.contains(words), "{words} is missing");
+    }
+    // What is the same for all configurations decides nothing and is not drawn.
+    assert!(!page.contains("occupancy (%)") && !page.contains("shared memory per block"));
+    let without = written(&bare(&compiled(false)));
+    assert!(without.contains("There is no energy here: this machine exposes no RAPL"), "the reason is missing");
+    assert!(!without.contains("energy per call"));
+}
+
 #[test]
 fn every_family_speaks_its_own_words_in_its_own_section() {
     let page = written(&input(&rows()));

@@ -12,6 +12,7 @@ pub mod noise;
 pub mod panel;
 pub mod parity;
 pub mod ranking;
+pub mod resources;
 pub mod roofline;
 mod sink;
 pub mod speedup;

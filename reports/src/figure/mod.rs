@@ -2,6 +2,7 @@
 
 mod model;
 mod ranking;
+mod resources;
 mod roofline;
 mod roofs;
 mod structured;
@@ -51,7 +52,8 @@ pub(crate) struct Figures {
 /// Draws what the data allows.
 pub(crate) fn figures(story: &Story<'_>) -> Figures {
     let family = |id: &str| {
-        let figures = [tiles::figure(story, id), ranking::figure(story, id), structured::figure(story, id)];
+        let figures =
+            [tiles::figure(story, id), ranking::figure(story, id), structured::figure(story, id), resources::figure(story, id)];
         (id.to_owned(), figures.into_iter().flatten().collect())
     };
     Figures {
