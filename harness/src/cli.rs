@@ -39,6 +39,8 @@ pub enum Verb {
     Evaluate(verbs::evaluate::Args),
     /// Predict the points of a sweep without measuring
     Predict(verbs::predict::Args),
+    /// Count what one configuration executes, on the virtual GPU
+    Profile(verbs::profile::Args),
     /// Recommend configurations for a problem, and measure the best of them
     Recommend(verbs::recommend::Args),
     /// Write a page about a store
@@ -66,6 +68,7 @@ impl Verb {
             Self::Fit(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Predict(args) => args.run(),
+            Self::Profile(args) => args.run(),
             Self::Recommend(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Demo(args) => args.run(),

@@ -11,6 +11,7 @@ pub mod import;
 pub mod modelled;
 pub mod plan;
 pub mod predict;
+pub mod profile;
 pub mod recommend;
 pub mod report;
 pub mod runs;

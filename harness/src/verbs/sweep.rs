@@ -1,6 +1,6 @@
 //! `tilecast sweep`: measure into a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -89,13 +89,22 @@ impl Args {
 /// # Errors
 /// [`Fail`] where it cannot start.
 pub fn start_session(device: &str, sweep: &Sweep, fault: Option<&str>) -> Result<Session, Fail> {
+    let mut options = worker_options(device, sweep.blas.as_deref(), sweep.measure.timeout_s)?;
+    options.arguments.extend(fault.into_iter().flat_map(|fault| ["--fault".to_owned(), fault.to_owned()]));
+    Session::start(options)
+}
+
+/// How this program starts itself as the worker of `device`.
+///
+/// # Errors
+/// [`Fail`] where the program cannot find itself.
+pub fn worker_options(device: &str, blas: Option<&Path>, timeout_s: f64) -> Result<WorkerOptions, Fail> {
     let program = std::env::current_exe().map_err(|error| Fail::new(format!("the program cannot find itself: {error}")))?;
     let mut arguments = vec!["worker".to_owned(), "--device".to_owned(), device.to_owned()];
-    if let Some(blas) = &sweep.blas {
+    if let Some(blas) = blas {
         arguments.extend(["--blas".to_owned(), blas.display().to_string()]);
     }
-    arguments.extend(fault.into_iter().flat_map(|fault| ["--fault".to_owned(), fault.to_owned()]));
-    Session::start(WorkerOptions { program, arguments, timeout_s: sweep.measure.timeout_s })
+    Ok(WorkerOptions { program, arguments, environment: Vec::new(), timeout_s })
 }
 
 /// The flag that Ctrl-C and SIGTERM set; a second one ends the program at once.

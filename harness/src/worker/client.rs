@@ -21,6 +21,8 @@ pub struct WorkerOptions {
     pub program: PathBuf,
     /// Arguments of its hidden `worker` verb.
     pub arguments: Vec<String>,
+    /// Variables it is given beside ours.
+    pub environment: Vec<(String, String)>,
     /// Longest silence.
     pub timeout_s: f64,
 }
@@ -57,6 +59,7 @@ impl Worker {
     pub fn start(options: &WorkerOptions) -> Result<Self, Lost> {
         let mut child = Command::new(&options.program)
             .args(&options.arguments)
+            .envs(options.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
