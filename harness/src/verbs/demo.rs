@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use tilecast_kernels::{CacheMode, Dtype, Value};
+use tilecast_kernels::{CacheMode, DeviceInfo, Dtype, Value};
 use tilecast_models::{EvaluateOptions, FitOptions, Predictor, Preset, Score, Split, evaluate, fit};
 use tilecast_reports::input::{Candidate, Estimate, Recommendation};
 use tilecast_runs::row::Row;
@@ -25,8 +25,30 @@ use crate::verbs::runs::read_store;
 use crate::verbs::sweep::{start_session, watch_interrupts};
 use crate::{Exit, device, terminal};
 
-const SPEC: &str = include_str!("../../../sweeps/demo.toml");
-const QUICK_SPEC: &str = include_str!("../../../sweeps/demo-quick.toml");
+/// A sweep and the side of the square problem it leaves out, to recommend for.
+#[derive(Clone, Copy)]
+struct Script {
+    text: &'static str,
+    size: u64,
+}
+
+const CPU: Script = Script { text: include_str!("../../../sweeps/demo.toml"), size: 384 };
+const QUICK: Script = Script { text: include_str!("../../../sweeps/demo-quick.toml"), size: 56 };
+const CUDA: Script = Script { text: include_str!("../../../sweeps/demo-cuda.toml"), size: 1536 };
+const VIRTUAL: Script = Script { text: include_str!("../../../sweeps/demo-vgpu.toml"), size: 96 };
+
+impl Script {
+    /// A GPU needs larger problems than a CPU, and an interpreted one smaller ones than either.
+    fn of(device: &DeviceInfo, quick: bool) -> Self {
+        match &device.gpu {
+            Some(gpu) if gpu.simulated => VIRTUAL,
+            Some(_) if !quick => CUDA,
+            _ if quick => QUICK,
+            _ => CPU,
+        }
+    }
+}
+
 /// Family the demo recommends for.
 const FAMILY: &str = "gemm_regblock";
 /// Configurations measured beside the default.
@@ -34,7 +56,9 @@ const TOP: usize = 5;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: tilecast demo -o tc-demo")]
+#[command(after_help = "Examples:
+  tilecast demo -o tc-demo
+  tilecast demo --device cuda:0 -o tc-cuda")]
 pub struct Args {
     /// Folder for store, model and page
     #[arg(short, long, default_value = "tc-demo")]
@@ -55,8 +79,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where a step cannot start; what earlier steps made stays.
     pub fn run(self) -> Result<Exit, Fail> {
-        let (text, size) = if self.quick { (QUICK_SPEC, 56) } else { (SPEC, 384) };
-        let demo = Demo::prepare(&self, text, size)?;
+        let demo = Demo::prepare(&self)?;
         let (end, facts_session) = demo.sweep()?;
         if end.ended == Ended::Interrupted {
             demo.tell("interrupted; the same command resumes where it stopped");
@@ -86,8 +109,9 @@ struct Demo {
 }
 
 impl Demo {
-    fn prepare(args: &Args, text: &'static str, size: u64) -> Result<Self, Fail> {
+    fn prepare(args: &Args) -> Result<Self, Fail> {
         let opened = device::open(&args.device)?;
+        let Script { text, size } = Script::of(opened.info(), args.quick);
         let sweep = spec::parse(text, "demo", &|family| family.knobs(opened.info()))?;
         let spec_path = args.out.join("demo.toml");
         write_whole(&spec_path, text.as_bytes())?;
