@@ -134,7 +134,8 @@ fn a_store_from_the_future_is_refused_by_file_and_version() {
     let path = store.write(&frame::from_rows(&[newer]).expect("row fits"), "r").expect("written").remove(0);
     written(&store, "other", &["a"]);
     let error = store.read(Read::default()).expect_err("it is newer");
-    let expected = format!("store file `{}`: schema version `7.1`, this program reads up to `1.0`", path.display());
+    let ours = tilecast_runs::schema::version_text();
+    let expected = format!("store file `{}`: schema version `7.1`, this program reads up to `{ours}`", path.display());
     assert_eq!(error.to_string(), expected);
     assert!(error.hint().is_some_and(|hint| hint.contains("update")));
     let rest = store.read(Read { faults: Faults::Warn, ..Read::default() }).expect("the rest is readable");
