@@ -1,6 +1,7 @@
 //! How a family runs on a CUDA GPU: text to compile, launches to make. Pure descriptions, so that every configuration can be compiled, planned
 //! and checked on a machine without a GPU.
 
+use super::Architecture;
 use crate::{Config, DeviceInfo, Problem, Tensor, stable_id};
 
 /// A family's CUDA source.
@@ -45,6 +46,8 @@ pub struct Unit {
     pub include: Include,
     /// `extern "C"` kernels that are launched.
     pub kernels: Vec<&'static str>,
+    /// Whether it uses instructions of one architecture only (`wgmma`): it is then compiled for `sm_90a` and not for `sm_90`.
+    pub arch_specific: bool,
 }
 
 impl Unit {
@@ -56,6 +59,12 @@ impl Unit {
             parts.extend([*name, value.as_str()]);
         }
         stable_id(&parts)
+    }
+
+    /// What it is compiled for on `arch` (`sm_90`, `sm_90a`).
+    #[must_use]
+    pub fn target(&self, arch: Architecture) -> String {
+        format!("{arch}{}", if self.arch_specific { "a" } else { "" })
     }
 }
 
