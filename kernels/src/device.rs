@@ -102,18 +102,28 @@ impl CacheMode {
 }
 
 /// One timed sample.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Time per call on the basis of the device (see [`Loaded::time_basis`]).
     pub time_s: f64,
     /// Wall time per call.
     pub wall_s: f64,
-    /// CPU time per call, all threads; equals `time_s` for one thread.
+    /// CPU time per call, all threads; equals `time_s` for one thread. On a GPU: time the host took to queue the call. Where that is about
+    /// `time_s`, the host's launches were the limit and not the kernel.
     pub cpu_s: f64,
     /// Calls in the sample.
     pub iterations: u64,
     /// Involuntary context switches during the sample, all threads.
     pub switches: u64,
+    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls): already taken off `time_s`. A GPU's only.
+    #[serde(default)]
+    pub launch_s: Option<f64>,
+    /// Clock of the cores while the sample ran, where it can be read.
+    #[serde(default)]
+    pub clock_hz: Option<f64>,
+    /// Why the clock was not higher, as NVML's bits, where that can be read.
+    #[serde(default)]
+    pub throttle: Option<u64>,
 }
 
 /// One roof of the device, measured.
@@ -287,6 +297,9 @@ pub trait Device {
     /// # Errors
     /// [`DeviceError`] where they do not fit or the family has no source for the device.
     fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError>;
+    /// Says what will be prepared later, in that order: a device that compiles begins with it while others are measured. Replaces what was said
+    /// before. Failures show when a point is prepared.
+    fn ahead(&self, _points: Vec<(&'static dyn Family, Problem, Config)>) {}
 }
 
 /// A problem on a device: its operands are in place, configurations are prepared into slots and run in any order.

@@ -1,7 +1,7 @@
 //! What came of one point.
 
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{Energy, Sample};
+use tilecast_kernels::{Energy, KernelFacts, Sample};
 
 use super::stop::StopReason;
 
@@ -20,6 +20,8 @@ pub struct Outcome {
     pub prepare_s: Option<f64>,
     /// What the kernel says of itself.
     pub note: Option<String>,
+    /// What is known of compiled code before it runs.
+    pub code: Option<Box<KernelFacts>>,
     /// Timing, where it was sampled.
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.
@@ -37,6 +39,7 @@ impl Outcome {
             quality: None,
             prepare_s: None,
             note: None,
+            code: None,
             timing: None,
             energy: None,
         }
