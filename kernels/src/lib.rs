@@ -27,8 +27,8 @@ pub mod value;
 pub mod work;
 
 pub use device::{
-    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergySource, Loaded, PowerMeter, Preparation, Roof,
-    Sample,
+    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergyDetail, EnergySource, Loaded, PowerMeter,
+    Preparation, Roof, Sample,
 };
 pub use family::{Card, Family, family, registry};
 pub use problem::{Dtype, Problem, stable_id};

@@ -1,3 +1,4 @@
 //! Devices, one folder each.
 
 pub mod cpu;
+pub mod cuda;

@@ -1,0 +1,3 @@
+//! CUDA GPUs.
+
+pub mod power;
