@@ -75,6 +75,14 @@ impl Shape {
         }
     }
 
+    /// Age of what it shows, without the lag.
+    fn centre_s(self) -> f64 {
+        match self {
+            Self::Boxcar(window_s) => window_s / 2.0,
+            Self::Exponential(tau_s) => tau_s,
+        }
+    }
+
     fn answers(self, samples: &[(f64, f64)], lag_s: f64, busy: &Busy) -> Vec<f64> {
         let times = samples.iter().map(|(time_s, _)| time_s - lag_s);
         match self {
@@ -98,6 +106,8 @@ const WINDOWS: (f64, usize) = (0.005, 27);
 const TAUS: (f64, usize) = (0.06, 13);
 const LAG_STEP_S: f64 = 0.01;
 const LAGS: u32 = 22;
+/// The grid is searched with about so many of the samples; what it finds is narrowed down with all.
+const COARSE: usize = 120;
 /// A low pass has to leave clearly less than a moving average before it is believed.
 const CLEARLY: f64 = 0.7;
 
@@ -106,9 +116,12 @@ pub(super) fn step_response(samples: &[(f64, f64)], busy: &Busy) -> Option<Fit> 
     if samples.len() < 12 {
         return None;
     }
+    let coarse: Vec<(f64, f64)> = samples.iter().copied().step_by(samples.len().div_ceil(COARSE)).collect();
     let grid = |(least, steps): (f64, usize), shape: fn(f64) -> Shape| {
         let values = std::iter::successors(Some(least), |value| Some(value * 1.25)).take(steps);
-        best(values.flat_map(move |value| (0..LAGS).map(move |lag| (shape(value), f64::from(lag) * LAG_STEP_S))), samples, busy)
+        let lags = move |value| (0..LAGS).map(move |lag| (shape(value), f64::from(lag) * LAG_STEP_S));
+        let found = best(values.flat_map(lags), &coarse, busy)?;
+        Some(fitted(found.shape, found.lag_s, samples, busy))
     };
     let average = refine(grid(WINDOWS, Shape::Boxcar)?, samples, busy);
     let low_pass = refine(grid(TAUS, Shape::Exponential)?, samples, busy);
@@ -127,8 +140,11 @@ fn fitted(shape: Shape, lag_s: f64, samples: &[(f64, f64)], busy: &Busy) -> Fit 
 /// Narrows a grid point down: shorter and longer, earlier and later, in steps that shrink.
 fn refine(mut fit: Fit, samples: &[(f64, f64)], busy: &Busy) -> Fit {
     let (mut factor, mut step_s) = (1.12, LAG_STEP_S / 2.0);
-    for _ in 0..6 {
-        let around = [(factor, 0.0), (1.0 / factor, 0.0), (1.0, step_s), (1.0, -step_s), (factor, -step_s), (1.0 / factor, step_s)];
+    for _ in 0..10 {
+        // A longer window with its centre where it was: the direction in which a fit moves least.
+        let centred = |scale: f64| (scale, (1.0 - scale) * fit.shape.centre_s());
+        let around =
+            [(factor, 0.0), (1.0 / factor, 0.0), (1.0, step_s), (1.0, -step_s), centred(factor), centred(1.0 / factor)];
         let near = around.map(|(scale, late)| (fit.shape.scaled(scale), (fit.lag_s + late).max(0.0)));
         match best(near.into_iter(), samples, busy) {
             Some(better) if better.explained > fit.explained => fit = better,

@@ -156,7 +156,7 @@ fn plan(
     let segment_s = (window_s / count(segments)).max(4.0 * period_s) + if first == Source::Counter { period_s } else { 0.0 };
     let shift_s = [Source::Counter, Source::Instant, Source::Average].map(|source| character.shift_s(source));
     let fastest = used.iter().map(|source| character.period_s(*source)).fold(f64::INFINITY, f64::min);
-    let poll_s = (fastest / 50.0).clamp(5e-4, 2e-3);
+    let poll_s = (fastest / 20.0).clamp(5e-4, 2e-3);
     (Plan { first, second, settle_s, segment_s, segments, period_s, shift_s, poll_s }, wanted > window_s)
 }
 

@@ -193,7 +193,8 @@ impl Truth {
     /// Energy of one launch of steady load, averaged over the windows of a report: what a perfect meter on the board would have said.
     #[must_use]
     pub fn energy_j(&self, windows: &[Window]) -> f64 {
-        let world = self.0.borrow();
+        let mut world = self.0.borrow_mut();
+        world.catch_up();
         let energy: f64 = windows.iter().map(|window| world.mean_energy_j(window.from_s, window.to_s)).sum();
         let time: f64 = windows.iter().map(|window| window.to_s - window.from_s).sum();
         energy / time * world.launch_s()
@@ -202,14 +203,17 @@ impl Truth {
     /// Energy of one launch between two moments, both under steady load.
     #[must_use]
     pub fn energy_between_j(&self, from_s: f64, to_s: f64) -> f64 {
-        let world = self.0.borrow();
+        let mut world = self.0.borrow_mut();
+        world.catch_up();
         world.mean_energy_j(from_s, to_s) / (to_s - from_s) * world.launch_s()
     }
 
     /// True if the kernel ran all the time between two moments.
     #[must_use]
     pub fn was_busy(&self, from_s: f64, to_s: f64) -> bool {
-        self.0.borrow().idle_time_s(from_s, to_s) < 1e-9
+        let mut world = self.0.borrow_mut();
+        world.catch_up();
+        world.idle_time_s(from_s, to_s) < 1e-9
     }
 }
 
@@ -232,6 +236,7 @@ impl SimulatedSensor {
             return Err(Absent::Denied(format!("`{what}` is denied to this user")));
         }
         world.pass_between(cost_s);
+        world.look();
         if matches!(world.setup.fault, Fault::Dies(at_s) if world.now_s >= at_s) {
             return Err(Absent::Lost("device fell off the bus".to_owned()));
         }

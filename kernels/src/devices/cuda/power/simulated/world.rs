@@ -49,6 +49,8 @@ pub(super) struct World {
     pub(super) setup: Setup,
     pub(super) now_s: f64,
     random: Random,
+    /// Truth and sensors are worked out up to here, which is as far as anybody has looked.
+    known_s: f64,
     history: Vec<Sums>,
     /// Work queued without a gap: from, to.
     queue: (f64, f64),
@@ -81,6 +83,7 @@ impl World {
         Self {
             setup: *setup,
             now_s: 0.0,
+            known_s: 0.0,
             history: vec![past, now],
             queue: (-1e9, -1e9),
             launched: 0,
@@ -110,9 +113,20 @@ impl World {
     }
 
     pub(super) fn pass(&mut self, seconds: f64) {
-        let to_s = self.now_s + seconds;
-        while self.now_s < to_s {
-            self.step(STEP_S.min(to_s - self.now_s));
+        self.now_s += seconds;
+    }
+
+    /// Works truth and sensors out up to now.
+    pub(super) fn catch_up(&mut self) {
+        while self.known_s < self.now_s {
+            self.step(STEP_S.min(self.now_s - self.known_s));
+        }
+    }
+
+    /// The same, where a sensor has done something since.
+    pub(super) fn look(&mut self) {
+        if self.next_update_s <= self.now_s || self.next_tick_s <= self.now_s {
+            self.catch_up();
         }
     }
 
@@ -120,6 +134,9 @@ impl World {
         self.pass(if let Fault::SlowLaunches(seconds) = self.setup.fault { seconds } else { 2e-5 });
         #[allow(clippy::cast_precision_loss)] // launches of one measurement
         let work_s = n as f64 * self.launch_s();
+        if self.queue.1 <= self.now_s {
+            self.catch_up();
+        }
         let start = if self.queue.1 > self.now_s { self.queue.0 } else { self.now_s };
         self.queue = (start, self.queue.1.max(self.now_s) + work_s);
         self.launched += n;
@@ -144,7 +161,7 @@ impl World {
 
     /// One step of the truth, then whatever sensors do in it.
     fn step(&mut self, dt: f64) {
-        let (from, to) = (self.now_s, self.now_s + dt);
+        let (from, to) = (self.known_s, self.known_s + dt);
         let busy_s = (to.min(self.queue.1) - from.max(self.queue.0)).max(0.0);
         let (idle_w, load_w, swing) = (self.idle_w(), self.load_w(dt), self.swing(from, to.min(self.queue.1)));
         let mean_w = idle_w + (load_w - idle_w) * busy_s / dt;
@@ -157,7 +174,7 @@ impl World {
             mean_j: last.mean_j + mean_w * dt,
             busy_s: last.busy_s + busy_s,
         });
-        self.now_s = to;
+        self.known_s = to;
         while self.next_update_s <= to {
             self.update();
         }
@@ -167,14 +184,14 @@ impl World {
     }
 
     fn idle_w(&self) -> f64 {
-        let since = (self.now_s - self.queue.1).max(0.0);
+        let since = (self.known_s - self.queue.1).max(0.0);
         let glow = AFTERGLOW.0 * self.setup.profile.tdp_w * (-since / AFTERGLOW.1).exp();
         self.setup.profile.idle_w + self.setup.profile.module_w + glow
     }
 
     fn load_w(&mut self, dt: f64) -> f64 {
         self.flutter += -self.flutter * dt / FLUTTER_S + (2.0 * dt / FLUTTER_S).sqrt() * self.normal();
-        let rise = 1.0 - RISE.0 * (-(self.now_s - self.queue.0).max(0.0) / RISE.1).exp();
+        let rise = 1.0 - RISE.0 * (-(self.known_s - self.queue.0).max(0.0) / RISE.1).exp();
         let leak = 1.0 + HEAT.2 * (self.temperature_c() - 60.0);
         self.setup.kernel.power_w * rise * leak * (1.0 + self.setup.flutter * self.flutter) + self.setup.profile.module_w
     }
@@ -237,7 +254,7 @@ impl World {
         self.sampled_w = self.setup.gain * read_w * noise;
         let average_w = milliwatts(self.setup.gain * self.mean_w(at_s, 1.0));
         self.readings.push_back(Shown { from_s: at_s + self.setup.lag_s, instant_w: milliwatts(self.sampled_w), average_w });
-        while self.readings.len() > 1 && self.readings[1].from_s <= self.now_s {
+        while self.readings.len() > 1 && self.readings[1].from_s <= self.known_s {
             self.readings.pop_front();
         }
         // Periods wander by two percent.
@@ -252,7 +269,7 @@ impl World {
         self.counted_j += (self.sampled_w + extra_w) * (at_s - self.last_tick_s);
         self.last_tick_s = at_s;
         self.counts.push_back(Counted { from_s: at_s + self.setup.lag_s, energy_j: self.counted_j });
-        while self.counts.len() > 1 && self.counts[1].from_s <= self.now_s {
+        while self.counts.len() > 1 && self.counts[1].from_s <= self.known_s {
             self.counts.pop_front();
         }
         self.next_tick_s = next_s;
