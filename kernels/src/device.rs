@@ -188,6 +188,8 @@ pub struct KernelFacts {
 pub enum EnergySource {
     /// Running average power limit counters of the processor package.
     Rapl,
+    /// The sensors of an NVIDIA board.
+    Nvml,
     /// No sensor, and why.
     Unavailable(String),
 }
@@ -207,6 +209,38 @@ pub struct Energy {
     pub idle_w: f64,
     /// Length of one window.
     pub window_s: f64,
+    /// What else the sensor let be known.
+    #[serde(default)]
+    pub detail: EnergyDetail,
+}
+
+/// Circumstances of an energy measurement; empty where the device does not know them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnergyDetail {
+    /// Half width of what the sensor's gain may be off by, per call: shared by every row of the board, so left out when rows of one board are
+    /// compared, and added (as the root of squares) to `uncertainty_j` when boards are.
+    pub systematic_j: Option<f64>,
+    /// An independent estimate of `energy_j` over the same windows.
+    pub second_j: Option<f64>,
+    /// `second_j` over `energy_j`.
+    pub crosscheck: Option<f64>,
+    /// Windows that were accepted.
+    pub trials: Option<u64>,
+    /// Time per call in the windows: the time base of `energy_j`.
+    pub time_s: Option<f64>,
+    /// Mean core clock over the windows.
+    pub clock_hz: Option<f64>,
+    /// Clock-event reasons seen in the windows, comma separated.
+    pub throttle_reasons: Option<String>,
+    /// Before the first window.
+    pub temperature_before_c: Option<f64>,
+    /// After the last.
+    pub temperature_after_c: Option<f64>,
+    /// State of the caches in the window; the flush is not part of it, so `hot`.
+    pub regime: Option<CacheMode>,
+    /// What a reader should know, by name (`crosscheck`, `temperature`, …).
+    pub flags: Vec<String>,
 }
 
 /// A cumulative energy counter, or the reason why there is none.

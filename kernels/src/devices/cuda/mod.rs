@@ -12,6 +12,7 @@ mod info;
 mod launch;
 mod library;
 mod loaded;
+pub mod power;
 mod roofs;
 mod source;
 mod timing;
