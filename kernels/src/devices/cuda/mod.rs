@@ -4,4 +4,4 @@ mod gpu;
 mod source;
 
 pub use gpu::{Architecture, Gpu, Occupancy};
-pub use source::{Arg, Compiled, CudaProgram, CudaSource, Include, Launch, Unit, VendorCall};
+pub use source::{Arg, Compiled, CudaProgram, CudaSource, Include, Launch, OBJECT_BYTES, Templated, Unit, VendorCall};
