@@ -2,6 +2,7 @@
 
 mod gpu;
 mod source;
+pub mod text;
 
 pub use gpu::{Architecture, Gpu, Occupancy};
 pub use source::{Arg, Compiled, CudaProgram, CudaSource, Include, Launch, OBJECT_BYTES, Templated, Unit, VendorCall};

@@ -78,6 +78,8 @@ pub struct Unit {
     pub include: Include,
     /// `extern "C"` kernels that are launched.
     pub kernels: Vec<&'static str>,
+    /// Whether it uses instructions of one architecture only and must be compiled for `sm_90a` rather than `sm_90`.
+    pub arch_specific: bool,
 }
 
 impl Unit {
