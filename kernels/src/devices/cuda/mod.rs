@@ -1,5 +1,6 @@
 //! CUDA GPUs: limits of architectures, how a family describes its kernels.
 
+pub(crate) mod chain;
 mod gpu;
 mod source;
 pub mod text;

@@ -44,7 +44,6 @@ extern __shared__ __align__(16) unsigned char memory[];
 #define LANES (STRIP / THREAD_N)
 #define TEAMS (THREADS / LANES)
 #define PACKETS (THREAD_N / VECTOR)
-#define WORKERS TEAMS
 
 typedef Packet<element, VECTOR> Columns;
 
@@ -137,6 +136,7 @@ template <typename T> __device__ __forceinline__ void store(T *row, const sum (&
     }
 }
 
+#if defined(FUSED)
 extern "C" __global__ void __launch_bounds__(THREADS)
 chain_fused(const element *__restrict__ first, long long first_step, int first_ld, const element *__restrict__ second,
             long long second_step, int second_ld, const element *__restrict__ x, long long x_ld, result *__restrict__ y, long long y_ld,
@@ -175,7 +175,7 @@ chain_fused(const element *__restrict__ first, long long first_step, int first_l
                 store(y + output.at(begin + i, r + m) * y_ld + column, total[m], left);
     }
 }
-
+#else
 // One stage over global memory: every worker takes THREAD_M rows of one product.
 template <int WIDTH>
 __device__ __forceinline__ void stage(const Weights &weights, const element *x, long long x_ld, result *y, long long y_ld, int blocks,
@@ -195,6 +195,7 @@ __device__ __forceinline__ void stage(const Weights &weights, const element *x, 
         if (r + m < rows)
             store(y + output.at(block, r + m) * y_ld + column, total[m], left);
 }
+#endif
 
 #else
 // -------------------------------------------------------------------------------------------------------- tensor cores
@@ -203,7 +204,6 @@ __device__ __forceinline__ void stage(const Weights &weights, const element *x, 
 // once per strip. Rows of X pass through a buffer of the warp's own in shared memory, TILE_K at a time, so that no barrier of the block is
 // needed within a stage.
 #define WARPS (THREADS / 32)
-#define WORKERS WARPS
 #if defined(DTYPE_TF32)
 #define DEPTH_STEP 8
 #define PER_WORD 1
@@ -389,6 +389,7 @@ __device__ __forceinline__ void store_rows(const Sums &sums, result *y, long lon
     }
 }
 
+#if defined(FUSED)
 extern "C" __global__ void __launch_bounds__(THREADS)
 chain_fused(const element *__restrict__ first, long long first_step, int first_ld, const element *__restrict__ second,
             long long second_step, int second_ld, const element *__restrict__ x, long long x_ld, result *__restrict__ y, long long y_ld,
@@ -440,7 +441,7 @@ chain_fused(const element *__restrict__ first, long long first_step, int first_l
         store_rows(sums, y + column, y_ld, output, begin + i, r, rows, left, buffer);
     }
 }
-
+#else
 // One stage over global memory: every warp takes TILE_M rows of one product. The middle result of TF32 is a full float: SPLIT.
 template <int WIDTH, bool SPLIT>
 __device__ __forceinline__ void stage(const Weights &weights, const element *x, long long x_ld, result *y, long long y_ld, int blocks,
@@ -459,9 +460,11 @@ __device__ __forceinline__ void stage(const Weights &weights, const element *x, 
     store_rows(sums, y + column, y_ld, output, block, r, rows, left, buffer);
 }
 #endif
+#endif
 
 // --------------------------------------------------------------------------------------------- stages through global memory
 
+#if !defined(FUSED)
 #if defined(TENSOR)
 #define STAGE_1 stage<WEIGHTS_1, false>
 #define STAGE_2 stage<WEIGHTS_2, PER_WORD == 1>
@@ -502,3 +505,4 @@ chain_permute(const element *__restrict__ from, long long from_ld, element *__re
     *(Packet<element, VECTOR> *)(to + target.at(block, index) * to_ld + column) =
         *(const Packet<element, VECTOR> *)(from + source.at(block, index) * from_ld + column);
 }
+#endif
