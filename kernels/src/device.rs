@@ -255,10 +255,18 @@ pub enum DeviceError {
     /// A sensor is absent or died.
     #[error("power sensor: {0}")]
     Sensor(String),
+    /// The device refuses everything from now on: what was done to it cannot be undone within this process.
+    #[error("{call} failed and the device is lost to this process: {reason}")]
+    Poisoned {
+        /// Call that was refused.
+        call: &'static str,
+        /// The driver's words.
+        reason: String,
+    },
     /// The operating system refused.
     #[error("{call} failed: {reason}")]
     System {
-        /// System call.
+        /// System call, or call of a vendor's library.
         call: &'static str,
         /// Its error.
         reason: String,

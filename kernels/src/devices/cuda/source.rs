@@ -1,6 +1,8 @@
 //! How a family runs on a CUDA GPU: text to compile, launches to make. Pure descriptions, so that every configuration can be compiled, planned
 //! and checked on a machine without a GPU.
 
+use super::Architecture;
+use super::blas::VendorGemm;
 use crate::{Config, DeviceInfo, Problem, Tensor, stable_id};
 
 /// A family's CUDA source.
@@ -22,7 +24,7 @@ pub enum CudaProgram {
     /// A template library's kernel, compiled from its headers.
     Templated(Templated),
     /// A vendor library's GEMM.
-    Vendor(VendorCall),
+    Vendor(VendorGemm),
 }
 
 /// One launch of a kernel whose parameter object and shared memory only the compiled code knows the sizes of (CUTLASS).
@@ -78,7 +80,7 @@ pub struct Unit {
     pub include: Include,
     /// `extern "C"` kernels that are launched.
     pub kernels: Vec<&'static str>,
-    /// Whether it uses instructions of one architecture only and must be compiled for `sm_90a` rather than `sm_90`.
+    /// Whether it uses instructions of one architecture only (`wgmma`): it is then compiled for `sm_90a` and not for `sm_90`.
     pub arch_specific: bool,
 }
 
@@ -91,6 +93,12 @@ impl Unit {
             parts.extend([*name, value.as_str()]);
         }
         stable_id(&parts)
+    }
+
+    /// What it is compiled for on `arch` (`sm_90`, `sm_90a`).
+    #[must_use]
+    pub fn target(&self, arch: Architecture) -> String {
+        format!("{arch}{}", if self.arch_specific { "a" } else { "" })
     }
 }
 
@@ -151,7 +159,7 @@ pub enum Arg {
     },
 }
 
-/// D = alpha·op(A)·op(B) + beta·C by cuBLAS or cuBLASLt, from operands a, b, c of a dense problem.
+/// Which library multiplies, and by which of its kernels; operands are a, b and c of a dense problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VendorCall {
     /// cuBLAS picks its kernel itself.
