@@ -1,8 +1,9 @@
 //! A measured point becomes a row. The only place that knows both the kernels' types and the columns.
 
+use tilecast_kernels::devices::cuda::power::Throttle;
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{
-    CacheMode, Config, DeviceInfo, Energy, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
+    CacheMode, Config, DeviceInfo, Energy, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
 };
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
@@ -219,6 +220,11 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
         .set(col::wall_samples_s, walls);
     row.set_some(col::stop_reason, timing.stop.map(|stop| stop.name()));
     row.set_some(col::drift, timing.drift);
+    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    row.set_some(col::launch_s, mean(timing.samples.iter().filter_map(|sample| sample.launch_s).collect()));
+    row.set_some(col::clock_hz, mean(timing.samples.iter().filter_map(|sample| sample.clock_hz).collect()));
+    let throttle = timing.samples.iter().filter_map(|sample| sample.throttle).reduce(|all, bits| all | bits);
+    row.set_some(col::throttle_reasons, throttle.map(|bits| Throttle(bits).to_string()));
     row.set_some(col::warnings, warnings(row));
 }
 
@@ -237,6 +243,7 @@ fn set_energy(row: &mut Row, source: &EnergySource, energy: Option<&Energy>) {
     match source {
         EnergySource::Unavailable(reason) => row.set(col::energy_source, "unavailable").set(col::energy_reason, reason.as_str()),
         EnergySource::Rapl => row.set(col::energy_source, "rapl"),
+        EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
     let Some(energy) = energy else { return };
     row.set(col::energy_j, energy.energy_j)
@@ -245,6 +252,29 @@ fn set_energy(row: &mut Row, source: &EnergySource, energy: Option<&Energy>) {
         .set(col::power_w, energy.power_w)
         .set(col::idle_w, energy.idle_w)
         .set(col::energy_window_s, energy.window_s);
+    set_energy_detail(row, &energy.detail);
+}
+
+fn set_energy_detail(row: &mut Row, detail: &EnergyDetail) {
+    row.set_some(col::energy_systematic_j, detail.systematic_j)
+        .set_some(col::energy_second_j, detail.second_j)
+        .set_some(col::energy_crosscheck, detail.crosscheck)
+        .set_some(col::energy_trials, detail.trials.map(signed))
+        .set_some(col::energy_time_s, detail.time_s)
+        .set_some(col::energy_regime, detail.regime.map(CacheMode::name))
+        .set_some(col::temperature_before_c, detail.temperature_before_c)
+        .set_some(col::temperature_after_c, detail.temperature_after_c);
+    // Clocks of the timed samples stand where there are any: the headline time was taken under them.
+    if row.real(col::clock_hz).is_none() {
+        row.set_some(col::clock_hz, detail.clock_hz);
+    }
+    if row.text(col::throttle_reasons).is_none() {
+        row.set_some(col::throttle_reasons, detail.throttle_reasons.clone());
+    }
+    let flags = detail.flags.iter().map(|flag| format!("energy-{flag}"));
+    let known = row.text(col::warnings).map(str::to_owned);
+    let all: Vec<String> = known.into_iter().chain(flags).collect();
+    row.set_some(col::warnings, (!all.is_empty()).then(|| all.join(",")));
 }
 
 fn signed(value: u64) -> i64 {

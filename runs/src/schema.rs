@@ -161,6 +161,7 @@ columns! {
         warmup: Int = "Calls before the first sample.";
         rounds: Int = "Interleaved rounds the point took part in.";
         stop_reason: Text = "`noise`, `max_samples`, `time`, `fixed` or `interrupted`.";
+        launch_s: Real = "What a stretch of calls pays once beyond its calls (intercept of time against calls), already taken off `time_s` (GPU).";
         prepare_s: Real = "One-time preparation (packing of weights, projection, compilation), timed apart.";
         switches: Int = "Involuntary context switches over all samples.";
         contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 %.";
@@ -184,6 +185,11 @@ columns! {
         power_w: Real = "Mean power over the window.";
         idle_w: Real = "Idle power measured around it.";
         energy_window_s: Real = "Length of the window.";
+        energy_systematic_j: Real = "Half width of what the sensor's gain may be off by, per call; the same for all rows of a board, so left out when they are compared.";
+        energy_second_j: Real = "An independent estimate of `energy_j` over the same windows.";
+        energy_trials: Int = "Windows that were accepted.";
+        energy_time_s: Real = "Time per call in the windows: the time base of `energy_j`.";
+        energy_regime: Text = "State of the caches in the windows; flushes are no part of them, so `hot`.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
     }
 }

@@ -185,10 +185,10 @@ impl Rounds<'_, '_> {
         let (cache, sample_s) = (self.group.cache, self.context.measure.sample_s);
         let prepare = Ask::Prepare { slot, problem: Box::new((*point.problem).clone()), config: (*point.config).clone() };
         let prepared = self.session.ask(&prepare)?;
-        let Said::Prepared { prepare_s, note, code, time_basis, quality } = prepared else { return Err(unexpected(&prepared)) };
+        let Said::Prepared { prepare_s, note, time_basis, quality, code } = prepared else { return Err(unexpected(&prepared)) };
         let track = &mut self.tracks[i];
         track.timing.basis = time_basis;
-        track.outcome = Outcome { prepare_s: Some(prepare_s), note, code, quality, ..track.outcome.clone() };
+        track.outcome = Outcome { prepare_s: Some(prepare_s), note, quality, code, ..track.outcome.clone() };
         let verified = self.session.ask(&Ask::Verify { slot })?;
         let Said::Verified { verification } = verified else { return Err(unexpected(&verified)) };
         self.judge(i, verification)?;

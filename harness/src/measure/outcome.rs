@@ -20,8 +20,8 @@ pub struct Outcome {
     pub prepare_s: Option<f64>,
     /// What the kernel says of itself.
     pub note: Option<String>,
-    /// What the compiler and the device say of compiled code.
-    pub code: Option<KernelFacts>,
+    /// What is known of compiled code before it runs.
+    pub code: Option<Box<KernelFacts>>,
     /// Timing, where it was sampled.
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.

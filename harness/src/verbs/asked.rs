@@ -50,6 +50,9 @@ pub struct SpecArgs {
     /// Relative half width of the interval at which a point stops
     #[arg(long)]
     pub max_noise: Option<f64>,
+    /// Where a GPU's libraries are
+    #[command(flatten)]
+    pub cuda: device::CudaArgs,
 }
 
 /// A spec read but not yet held against a device.
@@ -77,6 +80,7 @@ impl SpecArgs {
     /// [`Fail`] naming file, key, value and limit.
     pub fn open(&self) -> Result<Asked, Fail> {
         let read = self.read()?;
+        self.cuda.apply();
         let device = device::open(&self.device_of(&read.text))?;
         let sweep = self.checked(&read, device.info())?;
         Ok(Asked { sweep, text: read.text, device })

@@ -71,6 +71,8 @@ pub struct Args {
     device: String,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
 }
 
 impl Args {
@@ -79,6 +81,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where a step cannot start; what earlier steps made stays.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let demo = Demo::prepare(&self)?;
         let (end, facts_session) = demo.sweep()?;
         if end.ended == Ended::Interrupted {

@@ -29,6 +29,8 @@ pub struct Args {
     assume: Option<String>,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
 }
 
 impl Args {
@@ -37,6 +39,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] for an unknown family or device.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let info = match &self.assume {
             Some(arch) => device::assume(arch)?,
             None => device::open(&self.device)?.info().clone(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tilecast_kernels::{Config, DeviceInfo, Dtype, Family, Problem, Value, Work, check_dtype};
 
+use crate::device::CudaArgs;
 use crate::fail::{Fail, unknown};
 use crate::measure::{Session, SessionFail};
 use crate::spec::{Measure, find_family};
@@ -34,6 +35,8 @@ pub struct Args {
     /// Device
     #[arg(long, default_value = "cuda:0")]
     device: String,
+    #[command(flatten)]
+    cuda: CudaArgs,
     /// Seed of the operands
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -47,6 +50,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where the device counts nothing or the configuration cannot run.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let family = find_family(&self.family)?;
         let log = tempfile::NamedTempFile::new().map_err(|error| unreadable(&error))?.into_temp_path();
         let mut options = worker_options(&self.device, None, Measure::default().timeout_s)?;

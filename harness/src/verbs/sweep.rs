@@ -14,7 +14,7 @@ use crate::spec::Sweep;
 use crate::verbs::asked::{Output, SpecArgs};
 use crate::verbs::plan::refuse_empty;
 use crate::worker::{Fault, WorkerOptions};
-use crate::{Exit, terminal};
+use crate::{Exit, device, terminal};
 
 /// Set by Ctrl-C or SIGTERM.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -84,7 +84,7 @@ impl Args {
     }
 }
 
-/// Starts this program's worker for `device`.
+/// Starts this program's worker for device `spec`.
 ///
 /// # Errors
 /// [`Fail`] where it cannot start.
@@ -104,6 +104,7 @@ pub fn worker_options(device: &str, blas: Option<&Path>, timeout_s: f64) -> Resu
     if let Some(blas) = blas {
         arguments.extend(["--blas".to_owned(), blas.display().to_string()]);
     }
+    arguments.extend(device::cuda_arguments());
     Ok(WorkerOptions { program, arguments, environment: Vec::new(), timeout_s })
 }
 

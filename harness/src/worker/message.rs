@@ -57,6 +57,11 @@ pub enum Ask {
         /// Length of an energy window.
         energy_s: f64,
     },
+    /// Begin to compile what will be prepared later, in this order.
+    Ahead {
+        /// Problems and configurations.
+        points: Vec<(Problem, Config)>,
+    },
     /// Drop all problems and slots.
     Forget,
 }
@@ -92,12 +97,12 @@ pub enum Said {
         prepare_s: f64,
         /// What the kernel says of itself.
         note: Option<String>,
-        /// What the compiler and the device say of compiled code.
-        code: Option<KernelFacts>,
         /// What a sample's `time_s` is.
         time_basis: String,
         /// Approximation error of a structured family.
         quality: Option<f64>,
+        /// What is known of the compiled code.
+        code: Option<Box<KernelFacts>>,
     },
     /// To [`Ask::Verify`].
     Verified {
@@ -118,8 +123,15 @@ pub enum Said {
         /// Energy, where there is a sensor.
         energy: Option<Energy>,
     },
+    /// To [`Ask::Ahead`].
+    Begun,
     /// To [`Ask::Forget`].
     Forgotten,
+    /// The device refuses everything from now on, and the worker ends; a new one has it anew.
+    DeviceLost {
+        /// The driver's words.
+        reason: String,
+    },
     /// The device refused; other slots are not affected.
     Refused {
         /// Row status (`unsupported`, `runtime_error` …).

@@ -1,6 +1,8 @@
 //! How a family runs on a CUDA GPU: text to compile, launches to make. Pure descriptions, so that every configuration can be compiled, planned
 //! and checked on a machine without a GPU.
 
+use super::Architecture;
+use super::blas::VendorGemm;
 use crate::{Config, DeviceInfo, Problem, Tensor, stable_id};
 
 /// A family's CUDA source.
@@ -19,9 +21,42 @@ pub trait CudaSource: Sync {
 pub enum CudaProgram {
     /// Our own kernels.
     Compiled(Compiled),
+    /// A template library's kernel, compiled from its headers.
+    Templated(Templated),
     /// A vendor library's GEMM.
-    Vendor(VendorCall),
+    Vendor(VendorGemm),
 }
+
+/// One launch of a kernel whose parameter object and shared memory only the compiled code knows the sizes of (CUTLASS).
+///
+/// The unit exports both sizes as `extern "C" __constant__ unsigned`. The object is made on the device: `maker` runs once per prepared
+/// configuration (one thread, arguments in order; [`Arg::Scratch`]`(0)` is where it writes), the host reads the bytes back and passes them by
+/// value as the only argument of every launch of `kernel`. Operands and output must therefore stay where they are, and the scratch memory is
+/// free again once the object was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Templated {
+    /// What is compiled; `kernels` holds `maker` and `kernel`.
+    pub unit: Unit,
+    /// Writes the parameter object to its last argument.
+    pub maker: &'static str,
+    /// Arguments of `maker`.
+    pub args: Vec<Arg>,
+    /// The kernel that is timed.
+    pub kernel: &'static str,
+    /// Blocks along x, y, z.
+    pub grid: [u32; 3],
+    /// Threads along x, y, z.
+    pub block: [u32; 3],
+    /// Constant that holds the object's size in bytes (at most 4 KiB).
+    pub object_bytes: &'static str,
+    /// Constant that holds the dynamic shared memory of `kernel` in bytes; what exceeds 48 KiB is opted into before the launch.
+    pub shared_bytes: &'static str,
+    /// The kernel's name in the library's own grammar.
+    pub name: String,
+}
+
+/// Bytes of scratch memory that a [`Templated`] parameter object is made in: the most a kernel takes as arguments.
+pub const OBJECT_BYTES: u64 = 4096;
 
 /// Kernels compiled from text, and the launches of one call, in order, on one stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +80,8 @@ pub struct Unit {
     pub include: Include,
     /// `extern "C"` kernels that are launched.
     pub kernels: Vec<&'static str>,
+    /// Whether it uses instructions of one architecture only (`wgmma`): it is then compiled for `sm_90a` and not for `sm_90`.
+    pub arch_specific: bool,
 }
 
 impl Unit {
@@ -56,6 +93,12 @@ impl Unit {
             parts.extend([*name, value.as_str()]);
         }
         stable_id(&parts)
+    }
+
+    /// What it is compiled for on `arch` (`sm_90`, `sm_90a`).
+    #[must_use]
+    pub fn target(&self, arch: Architecture) -> String {
+        format!("{arch}{}", if self.arch_specific { "a" } else { "" })
     }
 }
 
@@ -116,7 +159,7 @@ pub enum Arg {
     },
 }
 
-/// D = alpha·op(A)·op(B) + beta·C by cuBLAS or cuBLASLt, from operands a, b, c of a dense problem.
+/// Which library multiplies, and by which of its kernels; operands are a, b and c of a dense problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VendorCall {
     /// cuBLAS picks its kernel itself.

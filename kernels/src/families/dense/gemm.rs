@@ -156,6 +156,12 @@ impl Gemm {
         [("a", a), ("b", b), ("c", (m, n)), ("d", (m, n))]
     }
 
+    /// Leading dimensions of A, B, C and D in elements.
+    #[must_use]
+    pub fn leading(&self) -> [usize; 4] {
+        self.tensors().map(|(_, (_, cols))| cols + self.ld_pad)
+    }
+
     fn tensor(&self, index: usize) -> Tensor {
         let (name, (rows, cols)) = self.tensors()[index];
         let dtype = if index < 2 { self.dtype } else { self.dtype.result() };

@@ -1,5 +1,6 @@
 //! Dense families: D = alpha·op(A)·op(B) + beta·C, from the textbook loops to a vendor library.
 
+mod cuda;
 pub mod gemm;
 pub mod gemm_blas;
 pub mod gemm_naive;

@@ -43,9 +43,10 @@ pub(crate) fn work(shape: &Shape, knobs: &ChainKnobs, extent: &Extent) -> Work {
     }
 }
 
-/// The register-blocked dense product of the same result, where it is in the registry.
+/// The dense product of the same result: register-blocked, or on tensor cores for the types that only those multiply.
 pub(crate) fn dense_rival(problem: &Problem, extent: &Extent) -> Option<Problem> {
     let axes = [("m", extent.rows_out), ("n", extent.batch), ("k", extent.rows_in)];
     let axes: Vec<(String, Value)> = axes.iter().map(|&(name, size)| (name.to_owned(), (size as u64).into())).collect();
-    crate::family("gemm_regblock")?.problem(problem.dtype, &axes, problem.seed).ok()
+    let rivals = ["gemm_regblock", "gemm_tc"].into_iter().filter_map(crate::family);
+    rivals.filter_map(|rival| rival.problem(problem.dtype, &axes, problem.seed).ok()).next()
 }

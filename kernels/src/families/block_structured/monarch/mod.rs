@@ -14,9 +14,12 @@
 //! 2·batch·b·r·(n_in + n_out) FLOP against 2·batch·n_in·n_out. For a square operator with b = √n that is √n/2 times fewer.
 //!
 //! # Knobs
-//! Instruction set, micro-kernel, strip width, threads, and whether the permutation is folded into strides or done by copies.
+//! On a CPU: instruction set, micro-kernel, strip width, threads, and whether the permutation is folded into strides or done by copies. On a GPU:
+//! `math` (threads or tensor cores), `permute` (one kernel with the middle result in shared memory, two with it in main memory, or with passes of
+//! copies), `strip`, `group`, `threads`, tiles, `stages`, `vector`.
 
 mod cpu;
+mod cuda;
 #[cfg(test)]
 mod mutations;
 mod operands;
@@ -31,8 +34,11 @@ pub use sizes::{Sizes, Source, natural_blocks};
 
 use crate::devices::cpu::CpuSource;
 use crate::devices::cpu::chain::{self, ChainKnobs, Extent};
+use crate::devices::cuda::CudaSource;
+use crate::devices::cuda::chain as gpu_chain;
+use crate::devices::cuda::chain::GpuChainKnobs;
 use crate::oracle::Reference;
-use crate::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Parameter, Problem, Tensor, Value, Work};
+use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Family, Misfit, Parameter, Problem, Tensor, Value, Work};
 
 /// The family.
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +85,14 @@ impl Family for Monarch {
     }
 
     fn dtypes(&self) -> &'static [Dtype] {
-        &Dtype::CPU
+        &gpu_chain::DTYPES
     }
 
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
-        ChainKnobs::parameters(device)
+        match device.kind {
+            DeviceKind::Cpu => ChainKnobs::parameters(device),
+            DeviceKind::Cuda => GpuChainKnobs::parameters(),
+        }
     }
 
     fn check_problem(&self, problem: &Problem) -> Result<(), Misfit> {
@@ -91,28 +100,43 @@ impl Family for Monarch {
     }
 
     fn check(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
-        ChainKnobs::check(config, problem.dtype, device)
+        match device.kind {
+            DeviceKind::Cpu => ChainKnobs::check(config, problem.dtype, device),
+            DeviceKind::Cuda => GpuChainKnobs::read(config).check(&cuda::chain(problem), device),
+        }
     }
 
-    fn effective(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
-        ChainKnobs::effective(config, problem.axes.size("batch"))
+    fn effective(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Config {
+        match device.kind {
+            DeviceKind::Cpu => ChainKnobs::effective(config, problem.axes.size("batch")),
+            DeviceKind::Cuda => GpuChainKnobs::read(config).effective(&cuda::chain(problem)).config(),
+        }
     }
 
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config {
         let sizes = Sizes::of(problem);
-        ChainKnobs::default_config(&sizes.shape(), problem.dtype, sizes.batch, device)
+        match device.kind {
+            DeviceKind::Cpu => ChainKnobs::default_config(&sizes.shape(), problem.dtype, sizes.batch, device),
+            DeviceKind::Cuda => GpuChainKnobs::default(&cuda::chain(problem), device).config(),
+        }
     }
 
-    fn work(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Work {
+    fn work(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Work {
         let sizes = Sizes::of(problem);
-        chain::work(&sizes.shape(), &ChainKnobs::read(config), &extent(&sizes, problem.dtype))
+        match device.kind {
+            DeviceKind::Cpu => chain::work(&sizes.shape(), &ChainKnobs::read(config), &extent(&sizes, problem.dtype)),
+            DeviceKind::Cuda => {
+                let chain = cuda::chain(problem);
+                gpu_chain::work(&chain, &GpuChainKnobs::read(config).effective(&chain))
+            }
+        }
     }
 
     fn resident_bytes(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> f64 {
         let work = self.work(problem, config, device);
         let dense =
             if Sizes::of(problem).source == Source::Monarch { 0.0 } else { work.dense_flop / 2.0 / problem.axes.real("batch") };
-        #[allow(clippy::cast_precision_loss)] // 4 or 8
+        #[allow(clippy::cast_precision_loss)] // at most 8
         let element = problem.dtype.bytes() as f64;
         work.compulsory_bytes + element * dense
     }
@@ -123,7 +147,7 @@ impl Family for Monarch {
 
     fn output(&self, problem: &Problem) -> Tensor {
         let sizes = Sizes::of(problem);
-        Tensor::zeros("y", problem.dtype, (sizes.n_out, sizes.batch), sizes.batch)
+        Tensor::zeros("y", problem.dtype.result(), (sizes.n_out, sizes.batch), sizes.batch)
     }
 
     fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
@@ -141,6 +165,10 @@ impl Family for Monarch {
     }
 
     fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(self)
+    }
+
+    fn cuda(&self) -> Option<&dyn CudaSource> {
         Some(self)
     }
 

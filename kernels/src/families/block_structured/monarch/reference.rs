@@ -1,8 +1,11 @@
 //! The result in f64, from the factors as the kernels have them.
 
+use half::{bf16, f16};
+
 use super::operands::factors;
 use super::sizes::Sizes;
 use crate::oracle::{Magnitude, Reference};
+use crate::tensor::to_tf32;
 use crate::{Dtype, Problem, Tensor};
 
 /// FLOP a reference may cost: a second or two of plain loops.
@@ -28,11 +31,17 @@ pub(super) fn reference(problem: &Problem, operands: &[Tensor]) -> Reference {
     Reference { rows, cols: sizes.batch, values, magnitude, depth }
 }
 
+/// As [`Tensor::fill`] rounds the factors that kernels get.
+#[allow(clippy::cast_possible_truncation)] // rounding to the element type is the point
 fn round(values: &mut [f64], dtype: Dtype) {
-    if dtype == Dtype::F32 {
-        #[allow(clippy::cast_possible_truncation)] // rounding to the element type is the point
-        values.iter_mut().for_each(|x| *x = f64::from(*x as f32));
-    }
+    let each = |x: f64| match dtype {
+        Dtype::F32 => f64::from(x as f32),
+        Dtype::Tf32 => f64::from(to_tf32(x as f32)),
+        Dtype::F16 => f16::from_f64(x).to_f64(),
+        Dtype::Bf16 => bf16::from_f64(x).to_f64(),
+        Dtype::F64 | Dtype::Int8 | Dtype::Int32 => x,
+    };
+    values.iter_mut().for_each(|x| *x = each(*x));
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts and FLOP

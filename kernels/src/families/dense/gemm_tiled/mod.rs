@@ -6,17 +6,21 @@
 //!
 //! # Work
 //! 2mnk FLOP. Each tile of A is loaded n/T times, each of B m/T times, and each of D is updated k/T times: (2mnk/T + 2mnk/T)·e bytes
-//! enter the level that holds three tiles.
+//! enter the level that holds three tiles. On a GPU tiles of A and B lie in shared memory and D in registers: 2mnk/T elements are read from the
+//! second level, and ragged edges cost whole tiles.
 //!
 //! # Knobs
 //! `tile`: T. Small tiles pay for their loops, large ones leave the first-level cache; since the inner loop runs along rows of B and D,
-//! hardware prefetching keeps large tiles fast on most CPUs, so no sharp optimum need appear.
+//! hardware prefetching keeps large tiles fast on most CPUs, so no sharp optimum need appear. On a GPU a block has T² threads, so T ends at 32.
 
 mod cpu;
+mod cuda;
 
+use super::cuda::SIMT;
 use super::gemm::{Dense, Gemm, GemmKernel, to_f64};
 use crate::devices::cpu::CpuSource;
-use crate::{Card, Config, DeviceInfo, Level, Named, Parameter, Work};
+use crate::devices::cuda::CudaSource;
+use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Level, Misfit, Named, Parameter, Work};
 
 /// The family.
 pub static GEMM_TILED: Dense<Tiled> = Dense(Tiled);
@@ -39,17 +43,43 @@ impl GemmKernel for Tiled {
     fn card(&self) -> &'static Card {
         &CARD
     }
-    fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
-        vec![Parameter::int("tile", (1, 4096), &[1, 2, 4, 8, 16, 32, 64, 128, 256], "side T of a tile, in elements")]
+    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
+        match kind {
+            DeviceKind::Cpu => &Dtype::CPU,
+            DeviceKind::Cuda => &SIMT,
+        }
     }
-    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
+    fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
+        let values: &[u64] = match device.kind {
+            DeviceKind::Cpu => &[1, 2, 4, 8, 16, 32, 64, 128, 256],
+            DeviceKind::Cuda => &[1, 2, 4, 8, 16, 32],
+        };
+        vec![Parameter::int("tile", (1, 4096), values, "side T of a tile, in elements")]
+    }
+    fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
+        match device.kind {
+            DeviceKind::Cpu => Ok(()),
+            DeviceKind::Cuda => cuda::check(gemm, config, device),
+        }
+    }
+    fn effective(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Config {
+        if device.kind == DeviceKind::Cuda {
+            return config.clone();
+        }
         let largest = gemm.m.max(gemm.n).max(gemm.k).max(1) as u64;
         Config(config.0.clone().with("tile", config.int("tile").min(largest)))
     }
-    fn default_config(&self, _gemm: &Gemm, _device: &DeviceInfo) -> Config {
-        Config(Named::default().with("tile", 128))
+    fn default_config(&self, _gemm: &Gemm, device: &DeviceInfo) -> Config {
+        let tile = match device.kind {
+            DeviceKind::Cpu => 128,
+            DeviceKind::Cuda => 16,
+        };
+        Config(Named::default().with("tile", tile))
     }
-    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
+    fn work(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Work {
+        if device.kind == DeviceKind::Cuda {
+            return cuda::work(gemm, config);
+        }
         let tile = config.size("tile");
         let products = to_f64(gemm.m) * to_f64(gemm.n) * to_f64(gemm.k);
         let blocks = |size: usize| to_f64(size.div_ceil(tile));
@@ -63,5 +93,8 @@ impl GemmKernel for Tiled {
     }
     fn cpu(&self) -> Option<&dyn CpuSource> {
         Some(&cpu::Source)
+    }
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        Some(&cuda::Source)
     }
 }

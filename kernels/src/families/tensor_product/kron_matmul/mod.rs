@@ -14,10 +14,12 @@
 //! is √n/2 times fewer.
 //!
 //! # Knobs
-//! Which factor first, instruction set, micro-kernel, strip width, threads, and whether the transposition between the stages is folded into strides or
-//! done by copies.
+//! `order`: which factor first. On a CPU: instruction set, micro-kernel, strip width, threads, and whether the transposition between the stages is folded
+//! into strides or done by copies. On a GPU: `math` (threads or tensor cores), `permute` (one kernel with the middle result in shared memory, two with
+//! it in main memory, or with passes of copies), `strip`, `group`, `threads`, tiles, `stages`, `vector`.
 
 mod cpu;
+mod cuda;
 mod reference;
 mod sizes;
 #[cfg(test)]
@@ -27,9 +29,12 @@ pub use sizes::{Order, Sizes};
 
 use crate::devices::cpu::CpuSource;
 use crate::devices::cpu::chain::{self, ChainKnobs, Extent};
+use crate::devices::cuda::CudaSource;
+use crate::devices::cuda::chain as gpu_chain;
+use crate::devices::cuda::chain::GpuChainKnobs;
 use crate::oracle::Reference;
 use crate::random::Random;
-use crate::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
+use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
 
 /// The family.
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +91,16 @@ impl Family for KronMatmul {
     }
 
     fn dtypes(&self) -> &'static [Dtype] {
-        &Dtype::CPU
+        &gpu_chain::DTYPES
     }
 
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
         let order = Parameter::choice("order", &ORDERS, &ORDERS, "factor applied first: K1 (outer) or K2 (inner)");
-        std::iter::once(order).chain(ChainKnobs::parameters(device)).collect()
+        let chain = match device.kind {
+            DeviceKind::Cpu => ChainKnobs::parameters(device),
+            DeviceKind::Cuda => GpuChainKnobs::parameters(),
+        };
+        std::iter::once(order).chain(chain).collect()
     }
 
     fn check_problem(&self, problem: &Problem) -> Result<(), Misfit> {
@@ -99,22 +108,40 @@ impl Family for KronMatmul {
     }
 
     fn check(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
-        ChainKnobs::check(config, problem.dtype, device)
+        match device.kind {
+            DeviceKind::Cpu => ChainKnobs::check(config, problem.dtype, device),
+            DeviceKind::Cuda => GpuChainKnobs::read(config).check(&cuda::chain(problem, order(config)), device),
+        }
     }
 
-    fn effective(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
-        with_order(ChainKnobs::effective(config, problem.axes.size("batch")), order(config))
+    fn effective(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Config {
+        let order = order(config);
+        let chain = match device.kind {
+            DeviceKind::Cpu => ChainKnobs::effective(config, problem.axes.size("batch")),
+            DeviceKind::Cuda => GpuChainKnobs::read(config).effective(&cuda::chain(problem, order)).config(),
+        };
+        with_order(chain, order)
     }
 
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config {
         let sizes = Sizes::of(problem);
         let order = sizes.cheaper();
-        with_order(ChainKnobs::default_config(&sizes.shape(order), problem.dtype, sizes.batch, device), order)
+        let chain = match device.kind {
+            DeviceKind::Cpu => ChainKnobs::default_config(&sizes.shape(order), problem.dtype, sizes.batch, device),
+            DeviceKind::Cuda => GpuChainKnobs::default(&cuda::chain(problem, order), device).config(),
+        };
+        with_order(chain, order)
     }
 
-    fn work(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> Work {
-        let sizes = Sizes::of(problem);
-        chain::work(&sizes.shape(order(config)), &ChainKnobs::read(config), &extent(&sizes, problem.dtype))
+    fn work(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Work {
+        let (sizes, order) = (Sizes::of(problem), order(config));
+        match device.kind {
+            DeviceKind::Cpu => chain::work(&sizes.shape(order), &ChainKnobs::read(config), &extent(&sizes, problem.dtype)),
+            DeviceKind::Cuda => {
+                let chain = cuda::chain(problem, order);
+                gpu_chain::work(&chain, &GpuChainKnobs::read(config).effective(&chain))
+            }
+        }
     }
 
     fn operands(&self, problem: &Problem) -> Vec<Tensor> {
@@ -131,7 +158,7 @@ impl Family for KronMatmul {
 
     fn output(&self, problem: &Problem) -> Tensor {
         let sizes = Sizes::of(problem);
-        Tensor::zeros("y", problem.dtype, (sizes.m1 * sizes.m2, sizes.batch), sizes.batch)
+        Tensor::zeros("y", problem.dtype.result(), (sizes.m1 * sizes.m2, sizes.batch), sizes.batch)
     }
 
     fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
@@ -143,6 +170,10 @@ impl Family for KronMatmul {
     }
 
     fn cpu(&self) -> Option<&dyn CpuSource> {
+        Some(self)
+    }
+
+    fn cuda(&self) -> Option<&dyn CudaSource> {
         Some(self)
     }
 
