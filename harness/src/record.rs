@@ -51,6 +51,7 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
         set_timing(&mut row, timing, facts.seed);
     }
     set_energy(&mut row, &facts.energy, outcome.energy.as_ref());
+    row.set_some(col::energy_reason, outcome.energy_reason.clone());
     if let Some(note) = &outcome.note {
         row.set(col::extra, serde_json::json!({ "note": note }).to_string());
     }

@@ -26,6 +26,8 @@ pub struct Outcome {
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.
     pub energy: Option<Energy>,
+    /// Why there is none although there is a sensor.
+    pub energy_reason: Option<String>,
 }
 
 impl Outcome {
@@ -42,6 +44,7 @@ impl Outcome {
             code: None,
             timing: None,
             energy: None,
+            energy_reason: None,
         }
     }
 }

@@ -119,6 +119,7 @@ impl Found {
         }
         match device.energy_source() {
             EnergySource::Rapl => terminal::say("     energy: RAPL"),
+            EnergySource::Nvml => terminal::say("     energy: NVML"),
             EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
         }
         self.roofs.iter().for_each(print_roof);

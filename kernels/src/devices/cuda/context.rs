@@ -31,6 +31,10 @@ impl Context {
         Ok(Rc::new(context))
     }
 
+    pub(super) fn stream(&self) -> sys::CUstream {
+        self.stream
+    }
+
     /// Makes it this thread's current one, whatever ran before.
     pub(super) fn enter(&self) -> Result<(), DeviceError> {
         // SAFETY: retained in `open`.
@@ -78,6 +82,13 @@ impl Context {
     pub(super) fn wait(&self) -> Result<(), DeviceError> {
         // SAFETY: the stream is this context's and lives.
         unsafe { result::stream::synchronize(self.stream) }.map_err(|error| refused("cuStreamSynchronize", error))
+    }
+
+    /// Copies from `address` to `host`; returns when it is there.
+    pub(super) fn read(&self, address: u64, host: &mut [u8]) -> Result<(), DeviceError> {
+        // SAFETY: callers pass memory of this context that is at least as large; `host` outlives the copy, which is waited for.
+        unsafe { result::memcpy_dtoh_async(host, address, self.stream) }.map_err(|error| refused("cuMemcpyDtoHAsync", error))?;
+        self.wait()
     }
 
     /// Queues `bytes` times `value` at `address`.
@@ -131,10 +142,7 @@ impl Memory {
     /// Copies the start to `host`; returns when it is there.
     pub(super) fn download(&self, host: &mut [u8]) -> Result<(), DeviceError> {
         assert!(host.len() as u64 <= self.bytes, "a download fits its memory");
-        // SAFETY: the memory is as large; `host` outlives the copy, which is waited for.
-        unsafe { result::memcpy_dtoh_async(host, self.address, self.context.stream) }
-            .map_err(|error| refused("cuMemcpyDtoHAsync", error))?;
-        self.context.wait()
+        self.context.read(self.address, host)
     }
 
     /// Queues a copy of all of `from`, which is as large.

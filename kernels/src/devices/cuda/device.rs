@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use super::blas::Session;
 use super::clock::Clock;
 use super::compile::{Ahead, Code, CompileOptions, Compiler, Job, Lines, threads_for};
 use super::context::{Context, Module};
 use super::door::guarded;
 use super::flush::Flush;
 use super::loaded::CudaLoaded;
+use super::power::{Character, Nvml, Selector};
 use super::{CudaProgram, Gpu, Unit, info, roofs};
 use crate::{Config, Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Problem, Roof};
 
@@ -24,9 +26,13 @@ pub struct CudaDevice {
 pub(super) struct Machine {
     pub(super) info: DeviceInfo,
     pub(super) clock: Clock,
-    pub(super) gauge: RefCell<Option<Box<dyn Gauge>>>,
+    /// What the board's sensors were found to do.
+    pub(super) character: OnceCell<Character>,
+    sensor: OnceCell<Result<RefCell<Nvml>, String>>,
     ordinal: i32,
     options: CompileOptions,
+    // Before the context: dropped before it.
+    session: OnceCell<RefCell<Session>>,
     context: OnceCell<Rc<Context>>,
     compiler: OnceCell<Arc<Compiler>>,
     flush: OnceCell<Flush>,
@@ -38,14 +44,6 @@ impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Machine").field("info", &self.info).finish_non_exhaustive()
     }
-}
-
-/// What a board says of itself while it works; read beside every sample where there is one.
-pub trait Gauge {
-    /// Clock of the multiprocessors in Hz.
-    fn clock_hz(&mut self) -> Option<f64>;
-    /// Why the clock is not higher, as NVML's bits.
-    fn throttle(&mut self) -> Option<u64>;
 }
 
 impl CudaDevice {
@@ -63,7 +61,9 @@ impl CudaDevice {
             info,
             ordinal,
             options: CompileOptions { lines, ..options },
-            gauge: RefCell::default(),
+            character: OnceCell::new(),
+            sensor: OnceCell::new(),
+            session: OnceCell::new(),
             context: OnceCell::new(),
             compiler: OnceCell::new(),
             flush: OnceCell::new(),
@@ -71,6 +71,14 @@ impl CudaDevice {
             ahead: RefCell::default(),
         };
         Ok(Self { machine: Rc::new(machine) })
+    }
+
+    /// What is known of the board beside its sensors, with what limits or colours measurements on it; or why nothing is.
+    ///
+    /// # Errors
+    /// The reason, in words.
+    pub fn notes(&self) -> Result<Vec<String>, String> {
+        self.machine.sensor().map(|sensor| sensor.borrow_mut().board().notes()).map_err(Clone::clone)
     }
 
     /// The compiler its kernels are made with.
@@ -103,6 +111,31 @@ impl Machine {
         }
         let compiler = Arc::new(Compiler::open(self.options.clone())?);
         Ok(Arc::clone(self.compiler.get_or_init(|| compiler)))
+    }
+
+    /// The board's sensors, or why there are none; looked for on first use.
+    pub(super) fn sensor(&self) -> Result<&RefCell<Nvml>, &String> {
+        let open = || {
+            let selector = Selector::Uuid(self.gpu().uuid.clone());
+            let opened = Nvml::open(self.options.libraries.nvml.as_deref(), &selector);
+            opened.map(RefCell::new).map_err(|why| why.to_string())
+        };
+        self.sensor.get_or_init(open).as_ref()
+    }
+
+    /// What vendors' calls go through. Made on first use; touches no library before it is asked for one.
+    pub(super) fn session(&self) -> Result<&RefCell<Session>, DeviceError> {
+        if let Some(session) = self.session.get() {
+            return Ok(session);
+        }
+        // SAFETY: the stream is the context's, which this machine drops after the session; entries make it current.
+        let session = unsafe { Session::new(self.context()?.stream()) };
+        Ok(self.session.get_or_init(|| RefCell::new(session)))
+    }
+
+    /// The vendor's libraries where their path is given; asked before a vendor's call is prepared.
+    pub(super) fn open_blas(&self) -> Result<(), DeviceError> {
+        self.options.libraries.open_blas()
     }
 
     /// Made on first use: hot sweeps never pay for it.
@@ -146,7 +179,12 @@ impl Device for CudaDevice {
     }
 
     fn energy_source(&self) -> EnergySource {
-        EnergySource::Unavailable("the board's sensors are not read yet".to_owned())
+        let sensor = match self.machine.sensor() {
+            Ok(sensor) => sensor,
+            Err(reason) => return EnergySource::Unavailable(reason.clone()),
+        };
+        let obstacle = sensor.borrow_mut().board().obstacle(std::process::id());
+        obstacle.map_or(EnergySource::Nvml, |why| EnergySource::Unavailable(why.to_string()))
     }
 
     fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError> {
@@ -161,6 +199,7 @@ impl Device for CudaDevice {
             let info = Arc::clone(&info);
             Box::new(move || match family.cuda()?.program(&problem, &config, &info) {
                 CudaProgram::Compiled(compiled) => Some(compiled.unit),
+                CudaProgram::Templated(templated) => Some(templated.unit),
                 CudaProgram::Vendor(_) => None,
             })
         };

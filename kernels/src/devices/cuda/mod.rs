@@ -15,6 +15,7 @@ mod launch;
 mod library;
 mod loaded;
 pub mod power;
+mod program;
 mod roofs;
 mod source;
 pub mod text;

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod cache;
+mod cover;
 mod cubin;
 mod headers;
 mod log;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use ahead::{Ahead, Job, threads_for};
 use cache::{Cache, Entry, Made};
+pub use cover::{Cover, Sample, cover};
 
 use super::library::Libraries;
 use super::{Architecture, Unit};

@@ -1,21 +1,22 @@
 //! A problem in a GPU's memory, and its configurations.
 
+mod energy;
+mod prepare;
+
 use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::context::{Context, Event, Memory};
 use super::device::Machine;
 use super::door::guarded;
-use super::facts::{Told, facts, heaviest, threads};
-use super::launch::{Call, Place, Places, Ready};
+use super::flush::Flush;
+use super::launch::{Place, Places};
+use super::power::Sensor as _;
+use super::program::{Program, Queue};
 use super::timing::{self, LaunchCost};
-use super::{Compiled, CudaProgram, CudaSource};
-use crate::devices::cpu::{involuntary_switches, memory, wall_s};
+use crate::devices::cpu::{involuntary_switches, memory};
 use crate::oracle::{self, Reference, Verification};
-use crate::{
-    CacheMode, Config, DeviceError, Energy, Family, KernelFacts, Loaded, Misfit, Preparation, Problem, Sample, Tensor,
-    check_dtype,
-};
+use crate::{CacheMode, Config, DeviceError, Energy, Family, Loaded, Preparation, Problem, Sample, Tensor, check_dtype};
 
 /// Cold calls queued between two waits: enough that the GPU never idles, few enough events.
 const COLD_AHEAD: u64 = 32;
@@ -24,8 +25,7 @@ const NAN_BYTE: u8 = 0xff;
 
 /// One problem's operands, output, scratch and prepared configurations.
 pub(super) struct CudaLoaded {
-    machine: Rc<Machine>,
-    context: Rc<Context>,
+    slots: Vec<Slot>,
     family: &'static dyn Family,
     problem: Problem,
     /// As the family gives them, for the reference.
@@ -40,16 +40,18 @@ pub(super) struct CudaLoaded {
     poison: Option<Memory>,
     poisoned: Vec<u8>,
     scratch: Option<Memory>,
-    slots: Vec<Slot>,
     events: [Event; 2],
     reference: OnceCell<Reference>,
     quality: OnceCell<Option<f64>>,
     /// Whose result the output holds.
     last: Option<usize>,
+    // Last, so that what was made on the device is dropped before it.
+    context: Rc<Context>,
+    machine: Rc<Machine>,
 }
 
 struct Slot {
-    ready: Vec<Ready>,
+    program: Program,
     cost: Option<LaunchCost>,
 }
 
@@ -101,65 +103,6 @@ impl CudaLoaded {
         })
     }
 
-    fn check(&self, config: &Config) -> Result<(), DeviceError> {
-        let info = &self.machine.info;
-        for knob in self.family.knobs(info) {
-            let Some(value) = config.value(knob.name) else {
-                return Err(Misfit::new(format!("`{}` is missing from the configuration", knob.name)).into());
-            };
-            knob.domain.accept(knob.name, value)?;
-        }
-        Ok(self.family.check(&self.problem, config, info)?)
-    }
-
-    /// Uploads what the kernels take: the operands, or what the family makes of them. Once per problem.
-    fn upload(&mut self, source: &dyn CudaSource) -> Result<f64, DeviceError> {
-        if let Some(seconds) = self.projected_s {
-            return Ok(seconds);
-        }
-        let start = wall_s();
-        let made = source.prepared(&self.problem, &self.operands);
-        let seconds = if made.is_some() { wall_s() - start } else { 0.0 };
-        for tensor in made.as_ref().unwrap_or(&self.operands) {
-            let bytes = tensor.guarded_bytes();
-            let memory = self.context.memory(&format!("operand `{}`", tensor.name), bytes.len() as u64)?;
-            memory.upload(bytes)?;
-            self.places.push(Place::of(tensor, memory.address()));
-            self.memories.push(memory);
-        }
-        self.projected_s = Some(seconds);
-        Ok(seconds)
-    }
-
-    fn prepared(&mut self, config: &Config) -> Result<Preparation, DeviceError> {
-        self.check(config)?;
-        let source = self.family.cuda().expect("checked when the problem was loaded");
-        let projected_s = self.upload(source)?;
-        match source.program(&self.problem, config, &self.machine.info) {
-            CudaProgram::Compiled(compiled) => self.compiled(&compiled, projected_s),
-            CudaProgram::Vendor(_) => {
-                Err(DeviceError::Library { name: "cuBLAS".to_owned(), reason: "is not called by this version".to_owned() })
-            }
-        }
-    }
-
-    fn compiled(&mut self, compiled: &Compiled, projected_s: f64) -> Result<Preparation, DeviceError> {
-        let machine = Rc::clone(&self.machine);
-        let (code, module) = machine.load(&compiled.unit)?;
-        self.grow_scratch(compiled.scratch_bytes)?;
-        let ready = |launch| {
-            let fixed = code.kernel(launch_name(launch)).map_or(0, |kernel| kernel.shared_static_bytes);
-            Ready::new(launch, &module, fixed, machine.gpu())
-        };
-        let ready = compiled.launches.iter().map(ready).collect::<Result<Vec<_>, DeviceError>>()?;
-        let launch = heaviest(&compiled.launches);
-        let told = if machine.gpu().simulated { None } else { Some(told(&ready, launch)?) };
-        let facts: KernelFacts = facts(&code, launch, machine.gpu(), told);
-        self.slots.push(Slot { ready, cost: None });
-        let note = None;
-        Ok(Preparation { slot: self.slots.len() - 1, prepare_s: projected_s + code.compile_s, note, code: Some(facts) })
-    }
-
     /// One scratch for all configurations, so that page placement is the same for all.
     fn grow_scratch(&mut self, bytes: u64) -> Result<(), DeviceError> {
         if bytes > self.scratch.as_ref().map_or(0, Memory::bytes) {
@@ -195,7 +138,8 @@ impl CudaLoaded {
             self.context.fill(scratch.address(), NAN_BYTE, scratch.bytes())?;
         }
         self.last = Some(slot);
-        Call::new(&self.slots[slot].ready, &self.places())?.queue(&self.context)?;
+        let machine = Rc::clone(&self.machine);
+        Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
         self.context.wait()?;
         self.compare()
     }
@@ -204,13 +148,14 @@ impl CudaLoaded {
     fn stretch(&mut self, slot: usize, calls: u64, while_running: &mut dyn FnMut()) -> Result<Stretch, DeviceError> {
         self.last = Some(slot);
         let places = self.places();
-        let mut call = Call::new(&self.slots[slot].ready, &places)?;
-        let clock = self.machine.clock;
+        let machine = Rc::clone(&self.machine);
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let clock = machine.clock;
         let [first, last] = &self.events;
         let start = clock.now_s();
         first.record()?;
         for _ in 0..calls {
-            call.queue(&self.context)?;
+            queue.call(&self.context)?;
         }
         last.record()?;
         let queueing_s = clock.now_s() - start;
@@ -240,7 +185,8 @@ impl CudaLoaded {
 
     fn hot(&mut self, slot: usize, calls: u64, while_running: &mut dyn FnMut()) -> Result<Stretch, DeviceError> {
         if calls > 1 {
-            Call::new(&self.slots[slot].ready, &self.places())?.queue(&self.context)?;
+            let machine = Rc::clone(&self.machine);
+            Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
         }
         self.stretch(slot, calls, while_running)
     }
@@ -266,13 +212,14 @@ impl CudaLoaded {
         &mut self,
         slot: usize,
         calls: u64,
-        flush: &super::flush::Flush,
+        flush: &Flush,
         while_running: &mut dyn FnMut(),
     ) -> Result<Stretch, DeviceError> {
         self.last = Some(slot);
         let places = self.places();
-        let mut call = Call::new(&self.slots[slot].ready, &places)?;
-        let clock = self.machine.clock;
+        let machine = Rc::clone(&self.machine);
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let clock = machine.clock;
         let mut pairs = Vec::new();
         let mut queueing_s = 0.0;
         for _ in 0..calls {
@@ -280,7 +227,7 @@ impl CudaLoaded {
             flush.queue(&self.context)?;
             let start = clock.now_s();
             pair.0.record()?;
-            call.queue(&self.context)?;
+            queue.call(&self.context)?;
             pair.1.record()?;
             queueing_s += clock.now_s() - start;
             pairs.push(pair);
@@ -298,8 +245,9 @@ impl CudaLoaded {
         let machine = Rc::clone(&self.machine);
         let (mut clock_hz, mut throttle) = (None, None);
         let mut look = || {
-            if let Some(gauge) = machine.gauge.borrow_mut().as_mut() {
-                (clock_hz, throttle) = (gauge.clock_hz(), gauge.throttle());
+            if let Ok(sensor) = machine.sensor() {
+                let mut sensor = sensor.borrow_mut();
+                (clock_hz, throttle) = (sensor.clock_hz().ok(), sensor.throttle().ok().map(|reasons| reasons.0));
             }
         };
         let switches = involuntary_switches();
@@ -339,18 +287,6 @@ impl CudaLoaded {
         }
         Err(DeviceError::System { call: "slot", reason: format!("slot `{slot}` of {} was not prepared", self.slots.len()) })
     }
-}
-
-fn launch_name(launch: &super::Launch) -> &'static str {
-    launch.kernel
-}
-
-/// What the driver says of `launch`.
-fn told(ready: &[Ready], launch: &super::Launch) -> Result<Told, DeviceError> {
-    let found = ready.iter().find(|ready| ready.launch == *launch).expect("the launch is among them");
-    let [registers, shared_static_bytes, _] = found.function.told()?;
-    let blocks_per_sm = found.function.resident(threads(launch), launch.dynamic_shared_bytes)?;
-    Ok(Told { registers, shared_static_bytes, blocks_per_sm })
 }
 
 /// Refuses what would not fit, before an allocation fails half way.
@@ -396,9 +332,9 @@ impl Loaded for CudaLoaded {
         "event"
     }
 
-    fn energy(&mut self, slot: usize, _window_s: f64) -> Result<Option<Energy>, DeviceError> {
+    fn energy(&mut self, slot: usize, window_s: f64) -> Result<Option<Energy>, DeviceError> {
         self.known(slot)?;
-        Ok(None)
+        self.inside("energy", |loaded| loaded.metered(slot, window_s))
     }
 
     fn quality(&mut self) -> Option<f64> {

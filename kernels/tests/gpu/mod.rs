@@ -1,0 +1,144 @@
+//! A GPU to test on, real or virtual, and a kernel whose every fault is known: it doubles a row of numbers.
+
+use std::path::{Path, PathBuf};
+
+use tilecast_kernels::devices::cuda::compile::{CompileOptions, Lines};
+use tilecast_kernels::devices::cuda::{
+    Arg, Compiled, CudaDevice, CudaProgram, CudaSource, Include, Launch, Libraries, Unit,
+};
+use tilecast_kernels::oracle::{Magnitude, Reference};
+use tilecast_kernels::{
+    Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work,
+};
+
+/// What `TILECAST_CUDA_LIB` and `TILECAST_NVRTC` name; `None`, with a word on it, where either is missing.
+pub(crate) fn device() -> Option<CudaDevice> {
+    let library = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (Some(cuda), Some(nvrtc)) = (library("TILECAST_CUDA_LIB"), library("TILECAST_NVRTC")) else {
+        println!("skipped: nothing ran on a GPU: TILECAST_CUDA_LIB (a driver, or the virtual GPU) and TILECAST_NVRTC are not both set");
+        return None;
+    };
+    let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), ..Libraries::default() };
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda");
+    let options = CompileOptions { libraries, cache, cutlass: None, lines: Lines::Dropped };
+    Some(CudaDevice::open("cuda:0", options).expect("the GPU that TILECAST_CUDA_LIB names"))
+}
+
+/// y = 2x.
+pub(crate) struct Doubling;
+
+static CARD: Card =
+    Card { id: "doubling", group: "test", title: "y = 2x", math: "y (1 × n) = 2·x", look_at: "nothing", references: &[] };
+
+/// What is wrong with it, each a branch of the text.
+pub(crate) const FAULTS: [&str; 6] = ["NONE", "IDLE", "OVERRUN", "SHORT", "WILD", "BROKEN"];
+
+const TEXT: &str = r"
+#define NONE 0
+#define IDLE 1
+#define OVERRUN 2
+#define SHORT 3
+#define WILD 4
+#define BROKEN 5
+extern __shared__ double through[];
+extern "C" __global__ void doubling(double *y, const double *x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    through[threadIdx.x] = i < n ? x[i] : 0;
+    __syncthreads();
+#if FAULT == NONE
+    if (i < n) y[i] = 2 * through[threadIdx.x];
+#elif FAULT == OVERRUN
+    if (i <= n) y[i] = 2 * through[threadIdx.x];
+#elif FAULT == SHORT
+    if (i < n - 1) y[i] = 2 * through[threadIdx.x];
+#elif FAULT == WILD
+    if (i < n) y[((long long)i + 1) << 36] = 2 * through[threadIdx.x];
+#elif FAULT == BROKEN
+    y[i] = missing;
+#endif
+}
+";
+
+const THREADS: u32 = 128;
+
+/// A configuration with a fault and so many KiB of dynamic shared memory.
+pub(crate) fn config(fault: &str, shared_kib: u64) -> Config {
+    Config(Named(vec![("fault".to_owned(), fault.into()), ("shared_kib".to_owned(), shared_kib.into())]))
+}
+
+/// A row of `n` numbers.
+pub(crate) fn problem(n: u64) -> Problem {
+    Doubling.problem(Dtype::F64, &[("n".to_owned(), Value::Int(n))], 1).expect("a problem")
+}
+
+impl Family for Doubling {
+    fn card(&self) -> &'static Card {
+        &CARD
+    }
+    fn axes(&self) -> Vec<Parameter> {
+        vec![Parameter::int("n", (1, 1 << 50), &[1000], "elements")]
+    }
+    fn dtypes(&self) -> &'static [Dtype] {
+        &[Dtype::F64]
+    }
+    fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
+        vec![
+            Parameter::choice("fault", &FAULTS, &FAULTS, "what is wrong with it"),
+            Parameter::int("shared_kib", (1, 1024), &[1], "dynamic shared memory"),
+        ]
+    }
+    fn check_problem(&self, _problem: &Problem) -> Result<(), Misfit> {
+        Ok(())
+    }
+    fn check(&self, _problem: &Problem, _config: &Config, _device: &DeviceInfo) -> Result<(), Misfit> {
+        Ok(())
+    }
+    fn default_config(&self, _problem: &Problem, _device: &DeviceInfo) -> Config {
+        config("NONE", 1)
+    }
+    fn work(&self, problem: &Problem, _config: &Config, _device: &DeviceInfo) -> Work {
+        Work { compulsory_bytes: 16.0 * problem.axes.real("n"), ..Work::default() }
+    }
+    fn operands(&self, problem: &Problem) -> Vec<Tensor> {
+        let n = problem.axes.size("n");
+        let mut x = Tensor::zeros("x", Dtype::F64, (1, n), n);
+        x.fill(|_, j| 1.0 + f64::from(u32::try_from(j % 1000).expect("small")));
+        vec![x]
+    }
+    fn output(&self, problem: &Problem) -> Tensor {
+        let n = problem.axes.size("n");
+        Tensor::zeros("y", Dtype::F64, (1, n), n)
+    }
+    fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
+        let n = problem.axes.size("n");
+        let values: Vec<f64> = (0..n).map(|j| 2.0 * operands[0].at(0, j)).collect();
+        Reference { rows: vec![0], cols: n, magnitude: Magnitude::Full(values.clone()), values, depth: 1 }
+    }
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        Some(self)
+    }
+}
+
+impl CudaSource for Doubling {
+    fn program(&self, problem: &Problem, config: &Config, _device: &DeviceInfo) -> CudaProgram {
+        let n = u32::try_from(problem.axes.int("n")).expect("small enough to launch");
+        CudaProgram::Compiled(Compiled {
+            unit: Unit {
+                texts: vec![TEXT],
+                defines: vec![("FAULT", config.text("fault").to_owned())],
+                include: Include::None,
+                kernels: vec!["doubling"],
+                arch_specific: false,
+            },
+            launches: vec![Launch {
+                kernel: "doubling",
+                // One block more than needed, so that an overrun has a thread for it.
+                grid: [n / THREADS + 1, 1, 1],
+                block: [THREADS, 1, 1],
+                dynamic_shared_bytes: u32::try_from(config.int("shared_kib") << 10).expect("small"),
+                args: vec![Arg::Output, Arg::Operand(0), Arg::Int(n.cast_signed())],
+            }],
+            scratch_bytes: 0,
+        })
+    }
+}
