@@ -5,6 +5,7 @@ pub mod gemm;
 pub mod gemm_blas;
 pub mod gemm_naive;
 pub mod gemm_regblock;
+pub mod gemm_tc;
 pub mod gemm_tiled;
 mod reference;
 mod view;
