@@ -248,6 +248,15 @@ pub(super) fn some_sms(device: &DeviceInfo) -> usize {
     }
 }
 
+/// Widest access of device memory.
+const WIDEST_BYTES: usize = 16;
+
+/// Elements per access of device memory: the widest at whose multiples rows of A and B start.
+pub(super) fn widest_vector(gemm: &Gemm) -> usize {
+    let [lda, ldb, ..] = gemm.leading();
+    (WIDEST_BYTES / gemm.element_size()).min(1 << (lda | ldb).trailing_zeros().min(4))
+}
+
 /// Whether rows of C and D start at even elements and have an even number of them (`PAIRED` of `blocks.cuh`).
 pub(super) fn paired(gemm: &Gemm) -> bool {
     gemm.n.is_multiple_of(2) && gemm.ld_pad.is_multiple_of(2)

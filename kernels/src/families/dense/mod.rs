@@ -7,6 +7,7 @@ pub mod gemm_naive;
 pub mod gemm_regblock;
 pub mod gemm_tc;
 pub mod gemm_tiled;
+pub mod gemm_wgmma;
 mod reference;
 mod view;
 

@@ -12,3 +12,5 @@ pub const BLOCKS: &str = include_str!("blocks.cuh");
 pub const FEED: &str = include_str!("feed.cuh");
 /// `ldmatrix` and `mma.sync` for the element types of tensor cores.
 pub const MMA: &str = include_str!("mma.cuh");
+/// `wgmma` of compute capability 9.0a for 16-bit types, `TILE_N` of 64, 128 or 256. Goes before [`FEED`], whose copies it fences.
+pub const WGMMA: &str = include_str!("wgmma.cuh");

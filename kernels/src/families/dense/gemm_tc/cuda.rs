@@ -3,7 +3,7 @@
 use super::knobs::Warps;
 use crate::devices::cuda::{CudaProgram, CudaSource, text};
 use crate::families::dense::Gemm;
-use crate::families::dense::cuda::{Feed, Kernel, paired};
+use crate::families::dense::cuda::{Feed, Kernel, paired, widest_vector};
 use crate::{Config, DeviceInfo, Problem};
 
 pub(super) struct Source;
@@ -12,7 +12,7 @@ impl CudaSource for Source {
     fn program(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> CudaProgram {
         let gemm = Gemm::of(problem);
         let warps = Warps::of(config).effective(&gemm);
-        let vector = Warps::vector(&gemm);
+        let vector = widest_vector(&gemm);
         let feed = Feed::of(warps.stages, vector, &gemm, device);
         let sizes = [
             ("THREADS", warps.threads()),

@@ -1,7 +1,7 @@
 //! Knobs, what is legal, and the default.
 
 use crate::devices::cuda::Architecture;
-use crate::families::dense::cuda::{Feed, MAX_THREADS, Tiling, check_shared, check_threads, some_sms};
+use crate::families::dense::cuda::{Feed, MAX_THREADS, Tiling, check_shared, check_threads, some_sms, widest_vector};
 use crate::families::dense::gemm::{Gemm, to_f64};
 use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter, Work};
 
@@ -78,13 +78,6 @@ impl Warps {
         32 * self.warps_m * self.warps_n
     }
 
-    /// Elements per access of device memory: the widest at whose multiples rows of A and B start.
-    pub(super) fn vector(gemm: &Gemm) -> usize {
-        let [lda, ldb, ..] = gemm.leading();
-        let unit = UNIT_BYTES / gemm.element_size();
-        unit.min(1 << (lda | ldb).trailing_zeros().min(4))
-    }
-
     /// Shared memory; `STAGES * STAGE` of `feed.cuh` with the shapes of `kernel.cu`.
     pub(super) fn shared_bytes(&self, gemm: &Gemm) -> usize {
         let Tiling { m, n, k, .. } = self.tiling;
@@ -95,10 +88,15 @@ impl Warps {
         self.stages * (size(m, !gemm.layout.a_transposed()) + size(n, gemm.layout.b_transposed()))
     }
 
-    /// An estimate: sums and operands of one product's depth.
-    fn registers(&self) -> usize {
-        let (rows, cols) = (self.tiling.m / self.warps_m, self.tiling.n / self.warps_n);
-        rows * cols / 32 + rows / 4 + cols / 4 + OTHER_REGISTERS
+    /// An estimate: sums, operands of one product's depth, units on their way to shared memory.
+    fn registers(&self, gemm: &Gemm, device: &DeviceInfo) -> usize {
+        let Tiling { m, n, k, .. } = self.tiling;
+        let (rows, cols) = (m / self.warps_m, n / self.warps_n);
+        let held = match Feed::of(self.stages, widest_vector(gemm), gemm, device) {
+            Feed::Async => 0,
+            Feed::Direct | Feed::Registers => (m + n) * k * gemm.element_size() / 4 / self.threads(),
+        };
+        rows * cols / 32 + rows / 4 + cols / 4 + held + OTHER_REGISTERS
     }
 
     /// Whether it can run.
@@ -108,8 +106,8 @@ impl Warps {
     pub(super) fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
         check_arch(gemm.dtype, device)?;
         self.check_tile(gemm)?;
-        Feed::check(self.stages, Self::vector(gemm), gemm, device)?;
-        let registers = self.registers();
+        Feed::check(self.stages, widest_vector(gemm), gemm, device)?;
+        let registers = self.registers(gemm, device);
         let limit = MAX_REGISTERS.min(device.gpu().registers_per_sm as usize / self.threads());
         let Tiling { m, n, k, .. } = self.tiling;
         if registers > limit {
@@ -178,6 +176,9 @@ fn check_arch(dtype: Dtype, device: &DeviceInfo) -> Result<(), Misfit> {
 const CANDIDATES: [(usize, usize, usize, usize, usize); 4] =
     [(128, 128, 64, 2, 2), (128, 64, 64, 2, 2), (64, 64, 64, 2, 2), (32, 32, 64, 1, 2)];
 
+/// Estimated registers up to which the compiler was never seen to spill (sm_75 to sm_120, NVRTC 13.5).
+const UNSPILLED_REGISTERS: usize = 208;
+
 /// The largest tiles of which there is one for every multiprocessor; slices of k where even the smallest are too few.
 pub(super) fn default_warps(gemm: &Gemm, device: &DeviceInfo) -> Warps {
     let sms = some_sms(device);
@@ -192,7 +193,10 @@ pub(super) fn default_warps(gemm: &Gemm, device: &DeviceInfo) -> Warps {
 /// The candidate with the most stages that fit.
 fn staged(candidate: (usize, usize, usize, usize, usize), gemm: &Gemm, device: &DeviceInfo) -> Option<Warps> {
     let staged = [4, 3, 2, 1].map(|stages| Warps { stages, ..plain(candidate, gemm) });
-    staged.into_iter().find(|warps| warps.check(gemm, device).is_ok())
+    staged
+        .into_iter()
+        .find(|warps| warps.check(gemm, device).is_ok())
+        .filter(|warps| warps.registers(gemm, device) <= UNSPILLED_REGISTERS)
 }
 
 fn plain((m, n, depth, warps_m, warps_n): (usize, usize, usize, usize, usize), gemm: &Gemm) -> Warps {
