@@ -5,7 +5,9 @@ pub mod gemm;
 pub mod gemm_blas;
 pub mod gemm_naive;
 pub mod gemm_regblock;
+pub mod gemm_tc;
 pub mod gemm_tiled;
+pub mod gemm_wgmma;
 mod reference;
 mod view;
 
