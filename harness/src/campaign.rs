@@ -105,6 +105,8 @@ impl Campaign<'_> {
             interrupted: self.interrupted,
             recovered: &opened.recovered,
         };
+        let left = self.plan.points().map(|(_, point)| point).filter(|point| !finished.contains(&point.key));
+        session.ahead(left.map(|point| ((*point.problem).clone(), (*point.config).clone())).collect());
         sink.progress.start(self.plan.points().count(), finished.len());
         let mut ended = Ended::Complete;
         for group in &self.plan.groups {
@@ -234,6 +236,7 @@ fn recovered_samples(entries: &[SampleEntry]) -> Recovered {
             cpu_s: cpu_s(i).unwrap_or(time_s),
             iterations: entry.iterations.unsigned_abs(),
             switches: entry.switches.unsigned_abs(),
+            ..Sample::default()
         });
         recovered.entry(entry.experiment_id.clone()).or_default().extend(samples);
     }

@@ -45,6 +45,7 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
         set_timing(&mut row, timing, facts.seed);
     }
     set_energy(&mut row, &facts.energy, outcome.energy.as_ref());
+    row.set_some(col::energy_reason, outcome.energy_reason.clone());
     if let Some(note) = &outcome.note {
         row.set(col::extra, serde_json::json!({ "note": note }).to_string());
     }
@@ -205,6 +206,7 @@ fn set_energy(row: &mut Row, source: &EnergySource, energy: Option<&Energy>) {
     match source {
         EnergySource::Unavailable(reason) => row.set(col::energy_source, "unavailable").set(col::energy_reason, reason.as_str()),
         EnergySource::Rapl => row.set(col::energy_source, "rapl"),
+        EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
     let Some(energy) = energy else { return };
     row.set(col::energy_j, energy.energy_j)

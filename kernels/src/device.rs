@@ -102,18 +102,28 @@ impl CacheMode {
 }
 
 /// One timed sample.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// Time per call on the basis of the device (see [`Loaded::time_basis`]).
     pub time_s: f64,
     /// Wall time per call.
     pub wall_s: f64,
-    /// CPU time per call, all threads; equals `time_s` for one thread.
+    /// CPU time per call, all threads; equals `time_s` for one thread. On a GPU: time the host took to queue the call. Where that is about
+    /// `time_s`, the host's launches were the limit and not the kernel.
     pub cpu_s: f64,
     /// Calls in the sample.
     pub iterations: u64,
     /// Involuntary context switches during the sample, all threads.
     pub switches: u64,
+    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls): already taken off `time_s`. A GPU's only.
+    #[serde(default)]
+    pub launch_s: Option<f64>,
+    /// Clock of the cores while the sample ran, where it can be read.
+    #[serde(default)]
+    pub clock_hz: Option<f64>,
+    /// Why the clock was not higher, as NVML's bits, where that can be read.
+    #[serde(default)]
+    pub throttle: Option<u64>,
 }
 
 /// One roof of the device, measured.
@@ -178,6 +188,8 @@ pub struct KernelFacts {
 pub enum EnergySource {
     /// Running average power limit counters of the processor package.
     Rapl,
+    /// The sensors of an NVIDIA board.
+    Nvml,
     /// No sensor, and why.
     Unavailable(String),
 }
@@ -197,6 +209,38 @@ pub struct Energy {
     pub idle_w: f64,
     /// Length of one window.
     pub window_s: f64,
+    /// What else the sensor let be known.
+    #[serde(default)]
+    pub detail: EnergyDetail,
+}
+
+/// Circumstances of an energy measurement; empty where the device does not know them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnergyDetail {
+    /// Half width of what the sensor's gain may be off by, per call: shared by every row of the board, so left out when rows of one board are
+    /// compared, and added (as the root of squares) to `uncertainty_j` when boards are.
+    pub systematic_j: Option<f64>,
+    /// An independent estimate of `energy_j` over the same windows.
+    pub second_j: Option<f64>,
+    /// `second_j` over `energy_j`.
+    pub crosscheck: Option<f64>,
+    /// Windows that were accepted.
+    pub trials: Option<u64>,
+    /// Time per call in the windows: the time base of `energy_j`.
+    pub time_s: Option<f64>,
+    /// Mean core clock over the windows.
+    pub clock_hz: Option<f64>,
+    /// Clock-event reasons seen in the windows, comma separated.
+    pub throttle_reasons: Option<String>,
+    /// Before the first window.
+    pub temperature_before_c: Option<f64>,
+    /// After the last.
+    pub temperature_after_c: Option<f64>,
+    /// State of the caches in the window; the flush is not part of it, so `hot`.
+    pub regime: Option<CacheMode>,
+    /// What a reader should know, by name (`crosscheck`, `temperature`, …).
+    pub flags: Vec<String>,
 }
 
 /// A cumulative energy counter, or the reason why there is none.
@@ -287,6 +331,9 @@ pub trait Device {
     /// # Errors
     /// [`DeviceError`] where they do not fit or the family has no source for the device.
     fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError>;
+    /// Says what will be prepared later, in that order: a device that compiles begins with it while others are measured. Replaces what was said
+    /// before. Failures show when a point is prepared.
+    fn ahead(&self, _points: Vec<(&'static dyn Family, Problem, Config)>) {}
 }
 
 /// A problem on a device: its operands are in place, configurations are prepared into slots and run in any order.

@@ -27,8 +27,8 @@ pub mod value;
 pub mod work;
 
 pub use device::{
-    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergySource, KernelFacts, Loaded, PowerMeter,
-    Preparation, Roof, Sample,
+    Cache, CacheMode, Device, DeviceError, DeviceInfo, DeviceKind, Energy, EnergyDetail, EnergySource, KernelFacts, Loaded,
+    PowerMeter, Preparation, Roof, Sample,
 };
 pub use family::{Card, Family, check_dtype, family, registry};
 pub use problem::{Dtype, Problem, stable_id};

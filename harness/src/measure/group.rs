@@ -185,10 +185,10 @@ impl Rounds<'_, '_> {
         let (cache, sample_s) = (self.group.cache, self.context.measure.sample_s);
         let prepare = Ask::Prepare { slot, problem: Box::new((*point.problem).clone()), config: (*point.config).clone() };
         let prepared = self.session.ask(&prepare)?;
-        let Said::Prepared { prepare_s, note, time_basis, quality } = prepared else { return Err(unexpected(&prepared)) };
+        let Said::Prepared { prepare_s, note, time_basis, quality, code } = prepared else { return Err(unexpected(&prepared)) };
         let track = &mut self.tracks[i];
         track.timing.basis = time_basis;
-        track.outcome = Outcome { prepare_s: Some(prepare_s), note, quality, ..track.outcome.clone() };
+        track.outcome = Outcome { prepare_s: Some(prepare_s), note, quality, code, ..track.outcome.clone() };
         let verified = self.session.ask(&Ask::Verify { slot })?;
         let Said::Verified { verification } = verified else { return Err(unexpected(&verified)) };
         self.judge(i, verification)?;
@@ -288,8 +288,9 @@ impl Rounds<'_, '_> {
     fn finish(&mut self, i: usize) -> Result<(), SessionFail> {
         let Track { slot, iterations, .. } = self.tracks[i];
         let finished = self.session.ask(&Ask::Finish { slot, iterations, energy_s: self.context.measure.energy_s })?;
-        let Said::Finished { verification, energy } = finished else { return Err(unexpected(&finished)) };
+        let Said::Finished { verification, energy, energy_reason } = finished else { return Err(unexpected(&finished)) };
         self.tracks[i].outcome.energy = energy;
+        self.tracks[i].outcome.energy_reason = energy_reason;
         self.judge(i, verification)
     }
 

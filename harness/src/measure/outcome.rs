@@ -1,7 +1,7 @@
 //! What came of one point.
 
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{Energy, Sample};
+use tilecast_kernels::{Energy, KernelFacts, Sample};
 
 use super::stop::StopReason;
 
@@ -20,10 +20,14 @@ pub struct Outcome {
     pub prepare_s: Option<f64>,
     /// What the kernel says of itself.
     pub note: Option<String>,
+    /// What is known of compiled code before it runs.
+    pub code: Option<Box<KernelFacts>>,
     /// Timing, where it was sampled.
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.
     pub energy: Option<Energy>,
+    /// Why there is none although there is a sensor.
+    pub energy_reason: Option<String>,
 }
 
 impl Outcome {
@@ -37,8 +41,10 @@ impl Outcome {
             quality: None,
             prepare_s: None,
             note: None,
+            code: None,
             timing: None,
             energy: None,
+            energy_reason: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A worker that is restarted when it is lost, with its device and roofs known.
 
-use tilecast_kernels::{DeviceInfo, EnergySource, Roof};
+use tilecast_kernels::{Config, DeviceInfo, DeviceKind, EnergySource, Problem, Roof};
 
 use crate::fail::Fail;
 use crate::worker::{Ask, Busy, Lost, Reply, Said, Worker, WorkerOptions};
@@ -47,6 +47,8 @@ pub struct Session {
     pub busy: Busy,
     /// Workers lost so far.
     pub restarts: u32,
+    /// What every new worker begins with.
+    ahead: Option<Ask>,
 }
 
 impl Session {
@@ -58,7 +60,7 @@ impl Session {
         let mut worker = Worker::start(&options).map_err(|lost| Fail::new(lost.to_string()))?;
         match worker.ask_device(&Ask::Info).map(|reply| reply.said) {
             Ok(Said::Info { device, energy }) => {
-                Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0 })
+                Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0, ahead: None })
             }
             Ok(other) => Err(Fail::new(format!("worker answered {other:?} to a question about its device"))),
             Err(lost) => Err(Fail::new(lost.to_string()).hint("`tilecast devices` says what can be measured here")),
@@ -82,6 +84,11 @@ impl Session {
     /// # Errors
     /// [`SessionFail`].
     pub fn ask(&mut self, ask: &Ask) -> Result<Said, SessionFail> {
+        // Windows of a power sensor take longer than any sample.
+        if matches!(ask, Ask::Finish { .. }) && self.energy == EnergySource::Nvml {
+            let reply = self.worker.ask_device(ask).map_err(|lost| self.replace(lost))?;
+            return self.accept(reply);
+        }
         self.send(ask)?;
         self.receive()
     }
@@ -103,10 +110,26 @@ impl Session {
         self.accept(reply)
     }
 
+    /// Has the worker, and every one after it, compile `points` while others are measured. On a CPU there is nothing to do.
+    pub fn ahead(&mut self, points: Vec<(Problem, Config)>) {
+        if self.device.kind == DeviceKind::Cuda && !points.is_empty() {
+            self.ahead = Some(Ask::Ahead { points });
+            self.look_ahead();
+        }
+    }
+
+    /// A worker that is lost over this shows it at the next question.
+    fn look_ahead(&mut self) {
+        if let Some(ask) = &self.ahead {
+            let _ = self.worker.ask_device(ask);
+        }
+    }
+
     fn accept(&mut self, Reply { said, busy }: Reply) -> Result<Said, SessionFail> {
         self.busy.add(&busy);
         match said {
             Said::Refused { status, reason } => Err(SessionFail::Refused { status, reason }),
+            Said::DeviceLost { reason } => Err(self.replace(Lost::Device(reason))),
             said => Ok(said),
         }
     }
@@ -116,6 +139,7 @@ impl Session {
         match Worker::start(&self.options) {
             Ok(worker) => {
                 self.worker = worker;
+                self.look_ahead();
                 SessionFail::Lost(lost)
             }
             Err(error) => SessionFail::Over(Fail::new(format!("{lost}; {error}"))),

@@ -26,7 +26,7 @@ pub struct Output {
 pub struct SpecArgs {
     /// Sweep spec (TOML)
     pub spec: PathBuf,
-    /// Device, where not the spec's: `cpu`, `cpu:1t`
+    /// Device, where not the spec's: `cpu`, `cpu:1t`, `cuda:0`
     #[arg(long)]
     pub device: Option<String>,
     /// Keep only this family of the spec
@@ -50,6 +50,9 @@ pub struct SpecArgs {
     /// Relative half width of the interval at which a point stops
     #[arg(long)]
     pub max_noise: Option<f64>,
+    /// Where a GPU's libraries are
+    #[command(flatten)]
+    pub cuda: device::CudaArgs,
 }
 
 /// A spec read, checked and overridden, with its device open.
@@ -74,6 +77,7 @@ impl SpecArgs {
                 .hint("sweeps/ holds examples; `tilecast sweep --help` shows one")
         })?;
         let name = self.spec.file_stem().map_or_else(|| "spec".to_owned(), |stem| stem.to_string_lossy().into_owned());
+        self.cuda.apply();
         let device = device::open(&self.device_of(&text))?;
         let parsed = self.parse(&text, &name, device.info());
         let sweep = parsed.map_err(|fail| fail.within(format_args!("`{place}`")).or_hint(LEGAL))?;

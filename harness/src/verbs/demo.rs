@@ -47,6 +47,8 @@ pub struct Args {
     device: String,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
 }
 
 impl Args {
@@ -55,6 +57,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where a step cannot start; what earlier steps made stays.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let (text, size) = if self.quick { (QUICK_SPEC, 56) } else { (SPEC, 384) };
         let demo = Demo::prepare(&self, text, size)?;
         let (end, facts_session) = demo.sweep()?;

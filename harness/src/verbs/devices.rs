@@ -1,11 +1,14 @@
 //! `tilecast devices`: what is here and what can be measured on it.
 
-use serde_json::json;
-use tilecast_kernels::{EnergySource, Roof};
+use serde_json::{Value as Json, json};
+use tilecast_kernels::devices::cuda::compile::Compiler;
+use tilecast_kernels::devices::cuda::{self};
+use tilecast_kernels::{Device, DeviceInfo, EnergySource, Roof};
 
+use crate::device::{self, CudaArgs};
 use crate::fail::Fail;
 use crate::verbs::asked::Output;
-use crate::{Exit, device, terminal};
+use crate::{Exit, terminal};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -16,6 +19,16 @@ pub struct Args {
     roofs: bool,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: CudaArgs,
+}
+
+/// A device, or why there is none of its kind.
+struct Found {
+    device: Result<Box<dyn Device>, (String, String)>,
+    roofs: Vec<Roof>,
+    /// How kernels are made for it, or why they cannot be; `None` where they need no making.
+    compiler: Option<Result<String, String>>,
 }
 
 impl Args {
@@ -24,32 +37,113 @@ impl Args {
     /// # Errors
     /// [`Fail`] where not even the CPU can be opened.
     pub fn run(self) -> Result<Exit, Fail> {
-        let device = device::open(device::DEFAULT)?;
-        let info = device.info();
-        let energy = device.energy_source();
-        let roofs = if self.roofs { device.roofs() } else { Vec::new() };
-        if self.output.json {
-            terminal::json(&json!([{ "device": info, "energy": energy, "roofs": roofs }]))?;
-            return Ok(Exit::Done);
+        self.cuda.apply();
+        let mut found = vec![self.look(device::open(device::DEFAULT)?)];
+        match cuda::found(&device::cuda_options().libraries) {
+            Ok(gpus) if gpus.is_empty() => found.push(Found::none("the driver finds no GPU")),
+            Ok(gpus) => {
+                for gpu in gpus {
+                    found.push(match device::open(&gpu.spec) {
+                        Ok(device) => self.look(device),
+                        Err(fail) => Found { device: Err((gpu.spec, fail.message)), roofs: Vec::new(), compiler: None },
+                    });
+                }
+            }
+            Err(error) => found.push(Found::none(&error.to_string())),
         }
+        if self.output.json {
+            terminal::json(&Json::Array(found.iter().map(Found::json).collect()))?;
+        } else {
+            found.iter().for_each(Found::print);
+        }
+        Ok(Exit::Done)
+    }
+
+    fn look(&self, device: Box<dyn Device>) -> Found {
+        let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
+        let roofs = if self.roofs { device.roofs() } else { Vec::new() };
+        Found { device: Ok(device), roofs, compiler }
+    }
+}
+
+/// The compiler that makes code for an architecture.
+fn compiles_for(arch: u32) -> Result<String, String> {
+    let compiler = Compiler::open(device::cuda_options()).map_err(|error| error.to_string())?;
+    if compiler.architectures().contains(&arch) {
+        return Ok(compiler.name());
+    }
+    Err(format!("{} does not compile for sm_{arch}", compiler.name()))
+}
+
+impl Found {
+    fn none(reason: &str) -> Self {
+        // The reason names its subject; here the subject stands before it already.
+        let reason = reason.strip_prefix("device `cuda` ").unwrap_or(reason).to_owned();
+        Self { device: Err(("cuda".to_owned(), reason)), roofs: Vec::new(), compiler: None }
+    }
+
+    fn json(&self) -> Json {
+        match &self.device {
+            Err((spec, reason)) => json!({ "spec": spec, "unavailable": reason }),
+            Ok(device) => {
+                let (compiler, reason) = match &self.compiler {
+                    Some(Ok(name)) => (Some(name), None),
+                    Some(Err(reason)) => (None, Some(reason)),
+                    None => (None, None),
+                };
+                json!({ "device": device.info(), "energy": device.energy_source(), "roofs": self.roofs, "compiler": compiler,
+                        "not_compilable": reason })
+            }
+        }
+    }
+
+    fn print(&self) {
+        let device = match &self.device {
+            Ok(device) => device,
+            Err((spec, reason)) => return terminal::say(format_args!("{spec}  {reason}")),
+        };
+        let info = device.info();
         terminal::say(format_args!("{}  {}  ({})", info.spec, info.slug, info.name));
-        terminal::say(format_args!(
+        print_facts(info);
+        let caches: Vec<String> = info.caches.iter().map(|cache| format!("L{} {}", cache.level, bytes(cache.bytes))).collect();
+        terminal::say(format_args!("     caches: {}", caches.join(", ")));
+        terminal::say(match &info.gpu {
+            None => "     time: thread CPU time, wall time beside it",
+            Some(gpu) if gpu.simulated => "     time: simulated, never a measurement: rows are marked `vgpu`",
+            Some(_) => "     time: CUDA events, the cost of launching told apart",
+        });
+        match &self.compiler {
+            Some(Ok(name)) => terminal::say(format_args!("     kernels: compiled by {name}")),
+            Some(Err(reason)) => terminal::say(format_args!("     kernels: cannot be compiled: {reason}")),
+            None => {}
+        }
+        match device.energy_source() {
+            EnergySource::Rapl => terminal::say("     energy: RAPL"),
+            EnergySource::Nvml => terminal::say("     energy: NVML"),
+            EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
+        }
+        self.roofs.iter().for_each(print_roof);
+    }
+}
+
+fn print_facts(info: &DeviceInfo) {
+    match &info.gpu {
+        None => terminal::say(format_args!(
             "     {} threads; {}; {} memory; {}",
             info.threads,
             info.isa.join(", "),
             bytes(info.memory_bytes),
             info.os
-        ));
-        let caches: Vec<String> = info.caches.iter().map(|cache| format!("L{} {}", cache.level, bytes(cache.bytes))).collect();
-        terminal::say(format_args!("     caches: {}", caches.join(", ")));
-        terminal::say("     time: thread CPU time, wall time beside it");
-        match energy {
-            EnergySource::Rapl => terminal::say("     energy: RAPL"),
-            EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
-        }
-        roofs.iter().for_each(print_roof);
-        terminal::say("cuda this version measures on the CPU only");
-        Ok(Exit::Done)
+        )),
+        Some(gpu) => terminal::say(format_args!(
+            "     {}; {} multiprocessors, up to {:.2} GHz; {} memory; driver for CUDA {}; {}",
+            gpu.arch,
+            gpu.sms,
+            gpu.clock_hz / 1e9,
+            bytes(info.memory_bytes),
+            gpu.driver,
+            gpu.uuid
+        )),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Args {
     device: String,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
 }
 
 impl Args {
@@ -27,6 +29,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] for an unknown family or device.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let device = device::open(&self.device)?;
         let info = device.info();
         match (&self.name, self.output.json) {

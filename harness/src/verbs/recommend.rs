@@ -52,6 +52,8 @@ pub struct Args {
     seed: u64,
     #[command(flatten)]
     output: Output,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
 }
 
 impl Args {
@@ -60,6 +62,7 @@ impl Args {
     /// # Errors
     /// [`Fail`] where the model does not fit the family or the problem is not legal.
     pub fn run(self) -> Result<Exit, Fail> {
+        self.cuda.apply();
         let predictor = read_model(&self.model)?;
         if predictor.target() != Target::Time {
             let fail = Fail::new(format!(

@@ -14,7 +14,7 @@ use crate::spec::Sweep;
 use crate::verbs::asked::{Output, SpecArgs};
 use crate::verbs::plan::refuse_empty;
 use crate::worker::{Fault, WorkerOptions};
-use crate::{Exit, terminal};
+use crate::{Exit, device, terminal};
 
 /// Set by Ctrl-C or SIGTERM.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -84,16 +84,17 @@ impl Args {
     }
 }
 
-/// Starts this program's worker for `device`.
+/// Starts this program's worker for device `spec`.
 ///
 /// # Errors
 /// [`Fail`] where it cannot start.
-pub fn start_session(device: &str, sweep: &Sweep, fault: Option<&str>) -> Result<Session, Fail> {
+pub fn start_session(spec: &str, sweep: &Sweep, fault: Option<&str>) -> Result<Session, Fail> {
     let program = std::env::current_exe().map_err(|error| Fail::new(format!("the program cannot find itself: {error}")))?;
-    let mut arguments = vec!["worker".to_owned(), "--device".to_owned(), device.to_owned()];
+    let mut arguments = vec!["worker".to_owned(), "--device".to_owned(), spec.to_owned()];
     if let Some(blas) = &sweep.blas {
         arguments.extend(["--blas".to_owned(), blas.display().to_string()]);
     }
+    arguments.extend(device::cuda_arguments());
     arguments.extend(fault.into_iter().flat_map(|fault| ["--fault".to_owned(), fault.to_owned()]));
     Session::start(WorkerOptions { program, arguments, timeout_s: sweep.measure.timeout_s })
 }

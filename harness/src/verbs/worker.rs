@@ -18,6 +18,8 @@ pub struct Args {
     /// BLAS library for `gemm_blas`
     #[arg(long)]
     blas: Option<PathBuf>,
+    #[command(flatten)]
+    cuda: device::CudaArgs,
     /// Plant a fault, to test the sweep's answer to it
     #[arg(long)]
     fault: Option<String>,
@@ -31,6 +33,7 @@ impl Args {
     pub fn run(self) -> Result<Exit, Fail> {
         let fault = self.fault.as_deref().map(str::parse::<Fault>).transpose()?;
         set_library(self.blas.clone());
+        self.cuda.apply();
         let device = device::open(&self.device)?;
         match serve(device.as_ref(), BufReader::new(stdin()), stdout(), fault) {
             Ok(()) => Ok(Exit::Done),

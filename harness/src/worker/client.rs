@@ -34,6 +34,9 @@ pub enum Lost {
     /// It died.
     #[error("worker died: {0}")]
     Died(String),
+    /// Its device refuses everything from now on; it was ended.
+    #[error("{0}")]
+    Device(String),
     /// It did not answer in time and was killed.
     #[error("worker gave no answer within `{0}` s and was killed")]
     TimedOut(f64),

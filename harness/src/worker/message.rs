@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, Problem, Roof, Sample};
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, KernelFacts, Problem, Roof, Sample};
 
 use crate::fail::{Fail, unknown};
 
@@ -57,6 +57,11 @@ pub enum Ask {
         /// Length of an energy window.
         energy_s: f64,
     },
+    /// Begin to compile what will be prepared later, in this order.
+    Ahead {
+        /// Problems and configurations.
+        points: Vec<(Problem, Config)>,
+    },
     /// Drop all problems and slots.
     Forget,
 }
@@ -96,6 +101,8 @@ pub enum Said {
         time_basis: String,
         /// Approximation error of a structured family.
         quality: Option<f64>,
+        /// What is known of the compiled code.
+        code: Option<Box<KernelFacts>>,
     },
     /// To [`Ask::Verify`].
     Verified {
@@ -115,9 +122,18 @@ pub enum Said {
         verification: Verification,
         /// Energy, where there is a sensor.
         energy: Option<Energy>,
+        /// Why there is none although there is a sensor.
+        energy_reason: Option<String>,
     },
+    /// To [`Ask::Ahead`].
+    Begun,
     /// To [`Ask::Forget`].
     Forgotten,
+    /// The device refuses everything from now on, and the worker ends; a new one has it anew.
+    DeviceLost {
+        /// The driver's words.
+        reason: String,
+    },
     /// The device refused; other slots are not affected.
     Refused {
         /// Row status (`unsupported`, `runtime_error` …).

@@ -11,8 +11,14 @@ use super::message::{Ask, Busy, Fault, FaultKind, Reply, Said, Warmed};
 
 /// A warm-up is steady when its last three batches agree this closely.
 const STEADY: f64 = 0.03;
+/// And its clocks this closely, where they can be read.
+const STEADY_CLOCK: f64 = 0.01;
+/// A warm-up makes at least this many calls: code, translations and predictors are loaded by then.
+const WARM_CALLS: u64 = 10;
 /// A warm-up ends after this long even where it is not steady; the stopping rule sees the noise then.
 const WARM_CAP_S: f64 = 0.2;
+/// The same on a GPU, whose clocks take up to some seconds to settle under load.
+const WARM_CAP_GPU_S: f64 = 2.0;
 
 /// Answers requests from `input` on `output` until `input` ends.
 ///
@@ -24,16 +30,21 @@ pub fn serve(device: &dyn Device, input: impl BufRead, mut output: impl Write, f
         let ask: Ask = serde_json::from_str(&line?)?;
         bench.busy = Busy::default();
         let said = bench.answer(&ask).unwrap_or_else(|error| refusal(&error));
+        let lost = matches!(said, Said::DeviceLost { .. });
         let reply = Reply { said, busy: bench.busy };
         serde_json::to_writer(&mut output, &reply)?;
         output.write_all(b"\n")?;
         output.flush()?;
+        if lost {
+            break;
+        }
     }
     Ok(())
 }
 
 fn refusal(error: &DeviceError) -> Said {
     let status = match error {
+        DeviceError::Poisoned { .. } => return Said::DeviceLost { reason: error.to_string() },
         DeviceError::Misfit(_) => "constraint",
         DeviceError::Compile { .. } => "compile_error",
         DeviceError::Library { .. } | DeviceError::NotFound { .. } => "unsupported",
@@ -74,6 +85,13 @@ impl Bench<'_> {
                 self.sample(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample })
             }
             Ask::Finish { slot, iterations, energy_s } => self.finish(*slot, *iterations, *energy_s),
+            Ask::Ahead { points } => {
+                let known = |(problem, config): &(Problem, Config)| {
+                    Some((tilecast_kernels::family(&problem.family)?, problem.clone(), config.clone()))
+                };
+                self.device.ahead(points.iter().filter_map(known).collect());
+                Ok(Said::Begun)
+            }
             Ask::Forget => {
                 self.slots.clear();
                 self.loaded.clear();
@@ -91,7 +109,8 @@ impl Bench<'_> {
         let time_basis = bench.time_basis(prepared.slot).to_owned();
         self.slots.insert(slot, Slot { loaded, inner: prepared.slot, config: config.to_string() });
         self.busy.prepare_s += wall_s() - start;
-        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality })
+        let code = prepared.code.map(Box::new);
+        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality, code })
     }
 
     fn load(&mut self, problem: &Problem) -> Result<usize, DeviceError> {
@@ -140,20 +159,21 @@ impl Bench<'_> {
         Ok(sample)
     }
 
-    /// Runs batches until the last three agree within [`STEADY`] or [`WARM_CAP_S`] has passed.
+    /// Runs batches until the last three agree in time and clock, or the cap has passed.
     fn warm(&mut self, slot: usize, sample_s: f64, cache: CacheMode) -> Result<Warmed, DeviceError> {
         let start = wall_s();
+        let cap_s = if self.device.info().gpu.is_some() { WARM_CAP_GPU_S } else { WARM_CAP_S };
         let mut iterations = 1;
         let mut calls = 0;
-        let mut last = [f64::INFINITY, f64::INFINITY, self.sample(slot, 1, cache)?.time_s];
+        let mut last: [Option<Sample>; 3] = [None, None, Some(self.sample(slot, 1, cache)?)];
         loop {
             calls += iterations;
-            iterations = calls_for(sample_s, last[2]);
-            let steady = (last[0] - last[2]).abs() <= STEADY * last[2] && (last[1] - last[2]).abs() <= STEADY * last[2];
-            if steady || wall_s() - start > WARM_CAP_S {
-                return Ok(Warmed { calls, iterations, time_s: last[2] });
+            let time_s = last[2].map_or(0.0, |sample| sample.time_s);
+            iterations = calls_for(sample_s, time_s);
+            if (steady(&last) && calls >= WARM_CALLS.min(iterations)) || wall_s() - start > cap_s {
+                return Ok(Warmed { calls, iterations, time_s });
             }
-            last = [last[1], last[2], self.sample(slot, iterations, cache)?.time_s];
+            last = [last[1], last[2], Some(self.sample(slot, iterations, cache)?)];
         }
     }
 
@@ -164,14 +184,27 @@ impl Bench<'_> {
         let (slot, loaded) = self.slot(slot)?;
         let mut verification = loaded.recheck(slot.inner)?;
         let checked = wall_s();
-        let energy = loaded.energy(slot.inner, energy_s)?;
+        // A sensor that fails costs the energy, not the time that was measured.
+        let (energy, energy_reason) = match loaded.energy(slot.inner, energy_s) {
+            Ok(energy) => (energy, None),
+            Err(DeviceError::Sensor(reason)) => (None, Some(reason)),
+            Err(error) => return Err(error),
+        };
         if fault.is_some_and(|fault| fault.kind == FaultKind::Wrong && slot.config.contains(&fault.at)) {
             verification = planted_wrong(verification);
         }
         self.busy.verify_s += checked - start;
         self.busy.sensor_s += wall_s() - checked;
-        Ok(Said::Finished { verification, energy })
+        Ok(Said::Finished { verification, energy, energy_reason })
     }
+}
+
+/// Whether three batches agree in time, and in clock where it was read.
+fn steady(last: &[Option<Sample>; 3]) -> bool {
+    let [Some(a), Some(b), Some(c)] = last else { return false };
+    let near = |x: f64, y: f64, limit: f64| (x - y).abs() <= limit * y;
+    let clocks = |x: &Sample| x.clock_hz.zip(c.clock_hz).is_none_or(|(x, y)| near(x, y, STEADY_CLOCK));
+    [a, b].iter().all(|sample| near(sample.time_s, c.time_s, STEADY) && clocks(sample))
 }
 
 /// Calls that last `sample_s` together, at least one.

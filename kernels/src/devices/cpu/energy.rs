@@ -1,6 +1,6 @@
 //! Energy of a call from windows of calls back to back.
 
-use crate::{DeviceError, Energy, PowerMeter};
+use crate::{DeviceError, Energy, EnergyDetail, PowerMeter};
 
 /// Windows per measurement: the fewest that give a spread.
 const TRIALS: usize = 3;
@@ -61,6 +61,7 @@ fn summary(trials: &[Trial], idle_w: f64) -> Energy {
         power_w: mean(&|t| t.power_w),
         idle_w,
         window_s: mean(&|t| t.window_s),
+        detail: EnergyDetail { trials: Some(trials.len() as u64), ..EnergyDetail::default() },
     }
 }
 

@@ -47,14 +47,15 @@ pub(super) fn describe(spec: &str, threads: usize, sysfs: &Path) -> DeviceInfo {
 }
 
 /// Main memory in bytes, a control group's limit applied.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// All there is.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// What can be had now.
-    pub(super) available: u64,
+    pub(crate) available: u64,
 }
 
-pub(super) fn memory() -> Memory {
+/// Main memory now.
+pub(crate) fn memory() -> Memory {
     let Ok(system) = System::new_with_specifics(RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram()))
     else {
         return Memory { total: 0, available: u64::MAX };
@@ -65,7 +66,8 @@ pub(super) fn memory() -> Memory {
     Memory { total, available }
 }
 
-fn os() -> String {
+/// Operating system and kernel.
+pub(crate) fn os() -> String {
     let distribution = System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.to_owned());
     match System::kernel_version() {
         Ok(kernel) => format!("{distribution}, kernel {kernel}"),

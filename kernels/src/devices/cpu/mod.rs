@@ -24,6 +24,7 @@ mod team;
 pub use blas::{Blas, BlasCall, blas, set_library};
 pub use clock::{allowed_processors, involuntary_switches, thread_cpu_s, wall_s};
 pub use device::CpuDevice;
+pub(crate) use info::{memory, os};
 pub use pages::{Pages, Plain};
 pub use peak::multiply_add;
 pub use source::{CpuIo, CpuProgram, CpuSource};

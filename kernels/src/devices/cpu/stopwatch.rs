@@ -29,7 +29,14 @@ impl Times {
     pub(super) fn per_call(self, iterations: u64) -> Sample {
         #[allow(clippy::cast_precision_loss)] // call counts
         let n = iterations as f64;
-        Sample { time_s: self.time_s / n, wall_s: self.wall_s / n, cpu_s: self.cpu_s / n, iterations, switches: self.switches }
+        Sample {
+            time_s: self.time_s / n,
+            wall_s: self.wall_s / n,
+            cpu_s: self.cpu_s / n,
+            iterations,
+            switches: self.switches,
+            ..Sample::default()
+        }
     }
 }
 

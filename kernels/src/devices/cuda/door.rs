@@ -18,7 +18,7 @@ thread_local! {
 ///
 /// # Errors
 /// What `work` gives, or [`DeviceError::Library`] for what was missing, or [`DeviceError::System`] for any other panic.
-pub fn guarded<T>(call: &'static str, work: impl FnOnce() -> Result<T, DeviceError>) -> Result<T, DeviceError> {
+pub(super) fn guarded<T>(call: &'static str, work: impl FnOnce() -> Result<T, DeviceError>) -> Result<T, DeviceError> {
     quiet_inside();
     INSIDE.set(INSIDE.get() + 1);
     let done = catch_unwind(AssertUnwindSafe(work));

@@ -1,0 +1,51 @@
+//! The clock a device lives by: the wall's, or the virtual GPU's own, which its driver exports.
+
+use super::library::driver_symbol;
+use crate::devices::cpu::wall_s;
+
+/// `vgpuNow(device)`: nanoseconds of virtual time.
+type Now = unsafe extern "C" fn(i32) -> u64;
+/// `vgpuAdvance(device, nanoseconds)`: lets virtual time pass.
+type Advance = unsafe extern "C" fn(i32, u64);
+
+/// A clock in seconds, and a way to wait on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Clock {
+    /// The machine's.
+    Wall,
+    /// The virtual GPU's.
+    Virtual { now: Now, advance: Advance, ordinal: i32 },
+}
+
+impl Clock {
+    /// The clock of device `ordinal`: virtual where the driver exports one.
+    pub(super) fn of(ordinal: i32) -> Self {
+        // SAFETY: these names are the virtual GPU's, with these types; no other driver exports them.
+        let pair = unsafe { (driver_symbol::<Now>("vgpuNow"), driver_symbol::<Advance>("vgpuAdvance")) };
+        match pair {
+            (Some(now), Some(advance)) => Self::Virtual { now, advance, ordinal },
+            _ => Self::Wall,
+        }
+    }
+
+    /// Seconds from an arbitrary origin.
+    #[allow(clippy::cast_precision_loss)] // nanoseconds below 2^53 are 104 days
+    pub(super) fn now_s(self) -> f64 {
+        match self {
+            Self::Wall => wall_s(),
+            // SAFETY: the driver's function, on a device that it has.
+            Self::Virtual { now, ordinal, .. } => unsafe { now(ordinal) as f64 * 1e-9 },
+        }
+    }
+
+    /// Lets `seconds` pass with nothing to do.
+    pub(super) fn wait(self, seconds: f64) {
+        let seconds = seconds.max(0.0);
+        match self {
+            Self::Wall => std::thread::sleep(std::time::Duration::from_secs_f64(seconds)),
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive count of nanoseconds
+            // SAFETY: as above.
+            Self::Virtual { advance, ordinal, .. } => unsafe { advance(ordinal, (seconds * 1e9) as u64) },
+        }
+    }
+}
