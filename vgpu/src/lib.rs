@@ -4,6 +4,11 @@
 
 pub mod check;
 pub mod counters;
+pub mod driver;
 pub mod launch;
 pub mod memory;
+pub mod nvml;
+pub mod profile;
 pub mod ptx;
+pub mod state;
+pub mod time;

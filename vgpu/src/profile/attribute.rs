@@ -13,14 +13,14 @@ const SAME_EVERYWHERE: &[(i32, i32)] = &[
     (6, MAX_GRID[1] as i32),
     (7, MAX_GRID[2] as i32),
     (8, STATIC_SHARED_LIMIT as i32),
-    (9, 65_536),        // constant memory
-    (10, 32),           // warp size
+    (9, 65_536),         // constant memory
+    (10, 32),            // warp size
     (11, 2_147_483_647), // pitch
     (12, REGISTERS_PER_SM as i32),
     (14, 512), // texture alignment
     (15, 1),   // copies overlap kernels
     (18, 0),   // not integrated
-    (19, 1),   // host memory can be mapped
+    (19, 0),   // host memory cannot be mapped: kernels see device memory only
     (20, 0),   // compute mode: default
     (30, 512), // surface alignment
     (31, 1),   // concurrent kernels
@@ -31,20 +31,20 @@ const SAME_EVERYWHERE: &[(i32, i32)] = &[
     (79, 1),   // L1 caches global loads
     (80, 1),   // L1 caches local loads
     (82, REGISTERS_PER_SM as i32),
-    (83, 0),  // no managed memory: the host could touch it behind the checks
-    (84, 0),  // one GPU a board
-    (86, 0),  // no native host atomics
-    (88, 0),  // no access to pageable memory
-    (89, 0),  // no concurrent managed access
-    (90, 1),  // compute pre-emption
-    (91, 1),  // registered host pointers can be used
-    (92, 0),  // no stream memory operations
+    (83, 0), // no managed memory: the host could touch it behind the checks
+    (84, 0), // one GPU a board
+    (86, 0), // no native host atomics
+    (88, 0), // no access to pageable memory
+    (89, 0), // no concurrent managed access
+    (90, 1), // compute pre-emption
+    (91, 0), // registered host pointers cannot be used by kernels
+    (92, 0), // no stream memory operations
     (93, 0),
     (94, 0),
-    (95, 1),  // cooperative launch
-    (96, 0),  // not over several devices
+    (95, 1), // cooperative launch
+    (96, 0), // not over several devices
     (98, 0),
-    (99, 1),  // host memory can be registered
+    (99, 1), // host memory can be registered
     (100, 0),
     (101, 0),
     (102, 0), // no virtual address management
@@ -134,7 +134,13 @@ pub fn attribute(profile: &Profile, index: usize, number: i32) -> Option<i32> {
         37 => u64::from(profile.bus_bits),
         38 => profile.l2_bytes(),
         39 => u64::from(warps_per_sm(profile)) * 32,
-        40 => if profile.ecc() { 3 } else { 2 },
+        40 => {
+            if profile.ecc() {
+                3
+            } else {
+                2
+            }
+        }
         75 => u64::from(profile.compute.0),
         76 => u64::from(profile.compute.1),
         81 => usable_shared(profile),
@@ -144,8 +150,20 @@ pub fn attribute(profile: &Profile, index: usize, number: i32) -> Option<i32> {
         106 => u64::from(blocks_per_sm(profile)),
         107 => u64::from(profile.compute.0 >= 8),
         // Persisting L2 and its window exist from 8.0 on; three quarters of L2 can be set aside.
-        108 => if profile.compute.0 >= 8 { profile.l2_bytes() / 4 * 3 } else { 0 },
-        109 => if profile.compute.0 >= 8 { 134_213_632 } else { 0 },
+        108 => {
+            if profile.compute.0 >= 8 {
+                profile.l2_bytes() / 4 * 3
+            } else {
+                0
+            }
+        }
+        109 => {
+            if profile.compute.0 >= 8 {
+                134_213_632
+            } else {
+                0
+            }
+        }
         111 => reserved_shared(profile),
         139 => u64::from(profile.pci_device) << 16 | 0x10de,
         _ => return None,

@@ -8,7 +8,8 @@ mod rates;
 mod table;
 
 pub use attribute::attribute;
-pub use occupancy::{Footprint, Occupancy, Refusal, occupancy, shared_block_limit, usable_shared};
+pub(crate) use attribute::bus_number;
+pub use occupancy::{Footprint, Occupancy, Refusal, occupancy, reserved_shared, shared_block_limit, usable_shared};
 pub use rates::{Rates, rates};
 pub use table::TABLE;
 
@@ -162,7 +163,12 @@ mod tests {
         for profile in TABLE {
             let derived = f64::from(profile.memory_mhz) * 2.0 * f64::from(profile.bus_bits) / 8.0 / 1000.0;
             let ratio = derived / profile.dram_gb_s;
-            assert!((0.95..=1.06).contains(&ratio), "{}: {derived:.0} GB/s from the clock, {} in the table", profile.key, profile.dram_gb_s);
+            assert!(
+                (0.95..=1.06).contains(&ratio),
+                "{}: {derived:.0} GB/s from the clock, {} in the table",
+                profile.key,
+                profile.dram_gb_s
+            );
         }
     }
 

@@ -54,7 +54,7 @@ pub fn shared_block_limit(profile: &Profile) -> u64 {
 }
 
 /// Shared memory the system takes of every block, bytes.
-pub(super) fn reserved_shared(profile: &Profile) -> u64 {
+pub fn reserved_shared(profile: &Profile) -> u64 {
     if profile.sm() >= 80 { 1024 } else { 0 }
 }
 
@@ -105,13 +105,9 @@ fn blocks_by_registers(registers: u32, warps: u32) -> Option<u32> {
         return Some(u32::MAX);
     }
     let per_warp = (registers * 32).next_multiple_of(256);
-    // A scheduler owns a quarter of the file; warps of a block are spread over all four.
+    // A scheduler owns a quarter of the file, and a warp's registers lie in one quarter.
     let resident_warps = REGISTERS_PER_SM / 4 / per_warp * 4;
-    match resident_warps / warps.next_multiple_of(4) {
-        0 if resident_warps >= warps => Some(1),
-        0 => None,
-        blocks => Some(blocks),
-    }
+    (resident_warps >= warps).then(|| resident_warps / warps)
 }
 
 #[cfg(test)]
@@ -145,7 +141,11 @@ mod tests {
             ("h100", 1025, 32, 0, Err(Refusal::Threads)),
         ];
         for (key, threads, registers, shared, expected) in cases {
-            assert_eq!(blocks(key, threads, registers, shared), expected, "{key}: {threads} threads, {registers} registers, {shared} B");
+            assert_eq!(
+                blocks(key, threads, registers, shared),
+                expected,
+                "{key}: {threads} threads, {registers} registers, {shared} B"
+            );
         }
     }
 }
