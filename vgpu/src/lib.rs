@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod counters;
+pub(crate) mod exec;
 pub mod launch;
 pub mod memory;
 pub mod ptx;
