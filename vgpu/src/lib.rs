@@ -5,6 +5,7 @@
 pub mod check;
 pub mod counters;
 pub mod driver;
+pub(crate) mod exec;
 pub mod launch;
 pub mod memory;
 pub mod nvml;

@@ -13,6 +13,10 @@ use crate::memory::Memory;
 use crate::nvml::card::Card;
 use crate::ptx::Module;
 
+/// Where device addresses begin, and how far apart those of two cards are: 1 TiB, far above any card's memory, so that an address names one card.
+const FIRST_ADDRESS: u64 = 0x7e00_0000_0000;
+const ADDRESSES: u64 = 1 << 40;
+
 /// Everything there is.
 pub struct Machine {
     /// How it was made.
@@ -62,9 +66,9 @@ impl Inner {
 impl Machine {
     /// A machine of `config`'s cards.
     pub fn new(config: Config) -> Self {
-        let memories = config.devices.iter().map(|(profile, scenario)| {
+        let memories = config.devices.iter().enumerate().map(|(i, (profile, scenario))| {
             let others: u64 = scenario.process.iter().map(|p| p.memory_mib << 20).sum();
-            Memory::new(profile.memory_bytes().saturating_sub(others))
+            Memory::at(profile.memory_bytes().saturating_sub(others), FIRST_ADDRESS + i as u64 * ADDRESSES)
         });
         let cards: Vec<Card> =
             config.devices.iter().enumerate().map(|(i, (profile, scenario))| Card::new(i, profile, scenario.clone())).collect();

@@ -1,5 +1,8 @@
 //! What is checked while a kernel runs, and what is said when a check fails.
 
+pub(crate) mod global;
+pub(crate) mod shared;
+
 use std::fmt;
 
 /// One check that can be switched. Bounds and alignment are always on.
@@ -66,6 +69,8 @@ pub struct Finding {
     pub grid: [u32; 3],
     /// Threads per dimension.
     pub block_dim: [u32; 3],
+    /// Bytes of `extern __shared__`.
+    pub dynamic_shared_bytes: u32,
     /// The block it happened in.
     pub block: [u32; 3],
     /// The thread it happened in.
@@ -84,8 +89,49 @@ pub struct Finding {
     pub times: u64,
 }
 
+impl FindingKind {
+    /// A few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::OutOfBounds => "access out of bounds",
+            Self::Misaligned => "misaligned access",
+            Self::Freed => "access to freed memory",
+            Self::UninitialisedShared => "read of uninitialised shared memory",
+            Self::SharedRace => "race on shared memory",
+            Self::WarpRace => "race between the lanes of a warp",
+            Self::UnwaitedCopy => "use of an asynchronous copy before its wait",
+            Self::GlobalRace => "race on global memory between blocks",
+            Self::DivergentBarrier => "barrier in divergent code",
+            Self::Deadlock => "kernel does not end",
+            Self::Trap => "trap",
+        }
+    }
+}
+
+fn dims([x, y, z]: [u32; 3]) -> String {
+    match (y, z) {
+        (1, 1) => format!("{x}"),
+        (_, 1) => format!("{x}x{y}"),
+        _ => format!("{x}x{y}x{z}"),
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.what)
+        let ([bx, by, bz], [tx, ty, tz]) = (self.block, self.thread);
+        writeln!(f, "{} in `{}`", self.kind.title(), self.kernel)?;
+        writeln!(f, "  thread ({tx}, {ty}, {tz}) of block ({bx}, {by}, {bz}) {}", self.what)?;
+        write!(f, "  launched as {} blocks of {} threads", dims(self.grid), dims(self.block_dim))?;
+        if self.dynamic_shared_bytes > 0 {
+            write!(f, " with {} bytes of dynamic shared memory", self.dynamic_shared_bytes)?;
+        }
+        write!(f, "\n  at ptx line {}: {}", self.ptx_line, self.instruction)?;
+        if let Some((file, line)) = &self.source {
+            write!(f, "\n  from {file}:{line}")?;
+        }
+        if self.times > 1 {
+            write!(f, "\n  and {} more times at the same instruction", self.times - 1)?;
+        }
+        Ok(())
     }
 }

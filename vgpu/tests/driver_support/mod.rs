@@ -28,7 +28,7 @@ macro_rules! kernel {
 }
 
 /// `out[i] = value`, 32 bits, for `i < n`.
-pub const FILL: &str = kernel!(
+pub(crate) const FILL: &str = kernel!(
     "fill",
     ".param .u64 out, .param .u32 value, .param .u32 n",
     "ld.param.u64 %rd1, [out]; ld.param.u32 %r5, [value]; ld.param.u32 %r6, [n];
@@ -39,7 +39,7 @@ pub const FILL: &str = kernel!(
 );
 
 /// `out[i] = in[i] + 1`: reads one array and writes another.
-pub const NEXT: &str = kernel!(
+pub(crate) const NEXT: &str = kernel!(
     "next",
     ".param .u64 out, .param .u64 in, .param .u32 n",
     "ld.param.u64 %rd1, [out]; ld.param.u64 %rd5, [in]; ld.param.u32 %r6, [n];
@@ -52,7 +52,7 @@ pub const NEXT: &str = kernel!(
 );
 
 /// `x[i] += 1`: reads what it writes.
-pub const BUMP: &str = kernel!(
+pub(crate) const BUMP: &str = kernel!(
     "bump",
     ".param .u64 x",
     "ld.param.u64 %rd1, [x]; cvta.to.global.u64 %rd2, %rd1; mov.u32 %r3, %tid.x; mul.wide.u32 %rd3, %r3, 4; add.s64 %rd4, %rd2, %rd3;
@@ -60,20 +60,20 @@ pub const BUMP: &str = kernel!(
 );
 
 /// Stores one word at an address.
-pub const POKE: &str = kernel!(
+pub(crate) const POKE: &str = kernel!(
     "poke",
     ".param .u64 at",
     "ld.param.u64 %rd1, [at]; cvta.to.global.u64 %rd2, %rd1; mov.u32 %r1, 7; st.global.u32 [%rd2], %r1; ret;"
 );
 
 /// Never ends.
-pub const SPIN: &str = kernel!("spin", ".param .u64 at", "LOOP: bra LOOP; ret;");
+pub(crate) const SPIN: &str = kernel!("spin", ".param .u64 at", "LOOP: bra LOOP; ret;");
 
 /// Traps.
-pub const TRAP: &str = kernel!("halt", ".param .u64 at", "trap; ret;");
+pub(crate) const TRAP: &str = kernel!("halt", ".param .u64 at", "trap; ret;");
 
 /// `out[i] = fma(…)` `n` times over.
-pub const WORK: &str = kernel!(
+pub(crate) const WORK: &str = kernel!(
     "work",
     ".param .u64 out, .param .u32 n",
     "ld.param.u64 %rd1, [out]; ld.param.u32 %r6, [n]; mov.f32 %f1, 0f3F800000; mov.f32 %f2, 0f3F000000; mov.u32 %r7, 0;
@@ -86,7 +86,7 @@ pub const WORK: &str = kernel!(
 );
 
 /// Every thread writes the same word of shared memory and reads it back without a barrier.
-pub const RACE: &str = kernel!(
+pub(crate) const RACE: &str = kernel!(
     "race",
     ".param .u64 out",
     ".shared .align 4 .b8 word[4];
@@ -95,7 +95,7 @@ pub const RACE: &str = kernel!(
 );
 
 /// A machine of one card with all checks.
-pub fn machine(key: &str, change: impl FnOnce(&mut Config)) -> Arc<Machine> {
+pub(crate) fn machine(key: &str, change: impl FnOnce(&mut Config)) -> Arc<Machine> {
     let mut config = Config::of(key).unwrap();
     config.max_instructions = 2_000_000;
     change(&mut config);
@@ -103,7 +103,7 @@ pub fn machine(key: &str, change: impl FnOnce(&mut Config)) -> Arc<Machine> {
 }
 
 /// Runs `work` on such a machine with the primary context current.
-pub fn on<R>(key: &str, change: impl FnOnce(&mut Config), work: impl FnOnce() -> R) -> R {
+pub(crate) fn on<R>(key: &str, change: impl FnOnce(&mut Config), work: impl FnOnce() -> R) -> R {
     scoped(machine(key, change), || {
         start();
         work()
@@ -111,7 +111,7 @@ pub fn on<R>(key: &str, change: impl FnOnce(&mut Config), work: impl FnOnce() ->
 }
 
 /// `cuInit` and the primary context of card 0.
-pub fn start() {
+pub(crate) fn start() {
     ok(device::cuInit(0));
     let context = got(|out| context::cuDevicePrimaryCtxRetain(out, 0));
     ok(context::cuCtxSetCurrent(context));
@@ -119,13 +119,13 @@ pub fn start() {
 
 /// The call must succeed.
 #[track_caller]
-pub fn ok(code: Code) {
+pub(crate) fn ok(code: Code) {
     assert_eq!(code, Code::Success);
 }
 
 /// What a call gives through its pointer.
 #[track_caller]
-pub fn got<T: Default>(call: impl FnOnce(Out<T>) -> Code) -> T {
+pub(crate) fn got<T: Default>(call: impl FnOnce(Out<T>) -> Code) -> T {
     let mut value = T::default();
     ok(call(Out::to(&mut value)));
     value
@@ -133,13 +133,13 @@ pub fn got<T: Default>(call: impl FnOnce(Out<T>) -> Code) -> T {
 
 /// Device memory.
 #[track_caller]
-pub fn alloc(bytes: usize) -> u64 {
+pub(crate) fn alloc(bytes: usize) -> u64 {
     got(|out| memory::cuMemAlloc_v2(out, bytes))
 }
 
 /// Loads the one kernel of `ptx`.
 #[track_caller]
-pub fn load(ptx: &str, name: &str) -> u64 {
+pub(crate) fn load(ptx: &str, name: &str) -> u64 {
     let text = CString::new(ptx).unwrap();
     let module = got(|out| module::cuModuleLoadData(out, text.as_ptr().cast()));
     let name = CString::new(name).unwrap();
@@ -148,7 +148,7 @@ pub fn load(ptx: &str, name: &str) -> u64 {
 
 /// One kernel parameter.
 #[derive(Clone, Copy)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// 64 bits.
     P(u64),
     /// 32 bits.
@@ -156,7 +156,7 @@ pub enum Arg {
 }
 
 /// Launches on a stream.
-pub fn launch_on(stream: u64, function: u64, grid: u32, block: u32, args: &[Arg]) -> Code {
+pub(crate) fn launch_on(stream: u64, function: u64, grid: u32, block: u32, args: &[Arg]) -> Code {
     let mut words: Vec<u64> = args
         .iter()
         .map(|a| match a {
@@ -169,19 +169,19 @@ pub fn launch_on(stream: u64, function: u64, grid: u32, block: u32, args: &[Arg]
 }
 
 /// Launches on the default stream.
-pub fn run(function: u64, grid: u32, block: u32, args: &[Arg]) -> Code {
+pub(crate) fn run(function: u64, grid: u32, block: u32, args: &[Arg]) -> Code {
     launch_on(0, function, grid, block, args)
 }
 
 /// Copies words to the card.
 #[track_caller]
-pub fn put(at: u64, words: &[u32]) {
+pub(crate) fn put(at: u64, words: &[u32]) {
     ok(copy::cuMemcpyHtoD_v2(at, words.as_ptr().cast(), size_of_val(words)));
 }
 
 /// Copies `n` words from the card.
 #[track_caller]
-pub fn take(at: u64, n: usize) -> Vec<u32> {
+pub(crate) fn take(at: u64, n: usize) -> Vec<u32> {
     let mut words = vec![0u32; n];
     ok(copy::cuMemcpyDtoH_v2(words.as_mut_ptr().cast(), at, n * 4));
     words
