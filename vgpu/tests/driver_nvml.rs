@@ -190,7 +190,8 @@ fn settings_need_permission_and_are_bounded_and_reset() {
         let reasons = || read(|out| clocks::nvmlDeviceGetCurrentClocksEventReasons(CARD, out));
         assert_eq!((sm(), reasons()), (990, 1));
         assert_eq!(clocks::nvmlDeviceResetGpuLockedClocks(CARD), Status::Success);
-        busy(0.01);
+        assert_eq!(readings::nvmlDeviceSetPowerManagementLimit(CARD, 400_000), Status::Success);
+            busy(0.01);
         assert_eq!(sm(), 1410);
     });
 }

@@ -97,7 +97,7 @@ pub(crate) const RACE: &str = kernel!(
 /// A machine of one card with all checks.
 pub(crate) fn machine(key: &str, change: impl FnOnce(&mut Config)) -> Arc<Machine> {
     let mut config = Config::of(key).unwrap();
-    config.max_instructions = 2_000_000;
+    config.max_instructions = 100_000_000;
     change(&mut config);
     Arc::new(Machine::new(config))
 }
