@@ -191,7 +191,7 @@ fn settings_need_permission_and_are_bounded_and_reset() {
         assert_eq!((sm(), reasons()), (990, 1));
         assert_eq!(clocks::nvmlDeviceResetGpuLockedClocks(CARD), Status::Success);
         assert_eq!(readings::nvmlDeviceSetPowerManagementLimit(CARD, 400_000), Status::Success);
-            busy(0.01);
+        busy(0.01);
         assert_eq!(sm(), 1410);
     });
 }

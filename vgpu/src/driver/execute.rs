@@ -51,13 +51,17 @@ pub(super) fn execute(s: &mut Session<'_>, kernel: &Decoded, request: Request) -
         params: request.params,
     };
     let memory = &s.machine.memories[s.device];
-    if s.inner.memo.get(&key).is_some_and(|memo| unchanged(memory, &memo.versions)) {
+    if let Some(memo) = s.inner.memo.get(&key).filter(|memo| unchanged(memory, &memo.versions)) {
+        let bill = Bill { blocks: key.grid, work: memo.work.clone(), footprint: memo.footprint, priced: memo.priced };
+        let counters = memo.counters.clone();
+        let (_, priced) = book(s, request.stream, &bill);
         s.inner.remembered += 1;
-        // Taken out while it is priced, so that the card can be borrowed beside it.
-        let Some(mut memo) = s.inner.memo.remove(&key) else { return Err(Code::Unknown) };
-        let (_, _) = book(s, request.stream, &key, &mut memo);
-        s.inner.last_counters = memo.counters.clone();
-        s.inner.memo.insert(key, memo);
+        s.inner.last_counters = counters;
+        if bill.priced != Some(priced)
+            && let Some(memo) = s.inner.memo.get_mut(&key)
+        {
+            memo.priced = Some(priced);
+        }
         return Ok(());
     }
     s.inner.memo.remove(&key);
@@ -98,10 +102,11 @@ fn finish(s: &mut Session<'_>, kernel: &Decoded, stream: StreamName, key: MemoKe
         registers: kernel.registers,
         shared_bytes: kernel.static_shared_bytes + u64::from(key.dynamic_shared_bytes),
     };
-    let mut memo = Memo { work: Arc::new(Work::from(&report.counters)), footprint, versions, counters: "".into(), priced: None };
-    let (span, price) = book(s, stream, &key, &mut memo);
-    memo.counters = counters_line(s, &key, report, span, &price).into();
-    s.inner.last_counters = memo.counters.clone();
+    let work = Arc::new(Work::from(&report.counters));
+    let (span, priced) = book(s, stream, &Bill { blocks: key.grid, work: work.clone(), footprint, priced: None });
+    let counters: Arc<str> = counters_line(s, &key, report, span, &priced.1).into();
+    let memo = Memo { work, footprint, versions, counters: counters.clone(), priced: Some(priced) };
+    s.inner.last_counters = counters;
     s.machine.config.counters.write(&memo.counters);
     for finding in &report.findings {
         super::log::say(&finding.to_string());
@@ -143,28 +148,33 @@ fn poison(s: &mut Session<'_>, code: Code) {
     s.context().poison = Some(code);
 }
 
+/// What a launch's price is made of.
+struct Bill {
+    blocks: [u32; 3],
+    work: Arc<Work>,
+    footprint: Footprint,
+    /// The price under the conditions it had before.
+    priced: Option<(PriceKey, Price)>,
+}
+
 /// Books the launch's time on its stream and its power on the card.
-fn book(s: &mut Session<'_>, stream: StreamName, key: &MemoKey, memo: &mut Memo) -> (Span, Price) {
+fn book(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKey, Price)) {
     queue(s);
-    let blocks = key.grid.iter().map(|n| u64::from(*n)).product();
-    let shape = Shape { blocks, footprint: memo.footprint };
     let ready = s.ready_ns(stream);
     let card = s.card();
-    let at_ns = card.clock.begin_ns(Engine::Compute, ready);
-    let key = price_key(card, at_ns);
-    let price = match &memo.priced {
-        Some((known, price)) if *known == key => *price,
+    let key = price_key(card, card.clock.begin_ns(Engine::Compute, ready));
+    let price = match bill.priced {
+        Some((known, price)) if known == key => price,
         _ => {
-            let price = price(card, &memo.work, &shape, &key);
-            memo.priced = Some((key, price));
-            price
+            let blocks = bill.blocks.iter().map(|n| u64::from(*n)).product();
+            price(card, &bill.work, &Shape { blocks, footprint: bill.footprint }, &key)
         }
     };
     let span = s.occupy(stream, Engine::Compute, price.ns);
     s.card().traces.compute(span, &price.activity);
     let device = s.device;
     s.inner.queues[device].push_back(span.end_ns);
-    (span, price)
+    (span, (key, price))
 }
 
 /// The host pays for the call, and waits while the queue is full.

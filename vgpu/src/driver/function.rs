@@ -1,6 +1,7 @@
 //! Kernels and their attributes.
 
 use std::ffi::{CString, c_char, c_int, c_uint};
+use std::sync::Arc;
 
 use super::code::Code;
 use super::ffi::{Out, Text, cuda};
@@ -20,17 +21,19 @@ cuda! {
         let name = name.get().ok_or(Code::InvalidValue)?;
         enter(|s| {
             let loaded = s.inner.modules.get(&module).filter(|m| m.context == s.id).ok_or(Code::InvalidHandle)?;
-            let decoded = loaded.image.module.clone();
-            let index = decoded.functions.iter().position(|f| f.name == name).ok_or(Code::NotFound)?;
+            let text = loaded.image.module.clone();
+            let index = text.functions.iter().position(|f| f.name == name).ok_or(Code::NotFound)?;
             let known = s.inner.functions.iter().find(|(_, f)| f.module == module && f.index == index).map(|(handle, _)| *handle);
             let handle = match known {
                 Some(handle) => handle,
                 None => {
                     let handle = s.inner.handle();
+                    let decoded = Arc::new(decode(&text, index));
                     // What static data leaves of the 48 KiB every kernel may use without asking.
-                    let max_dynamic_shared = STATIC_SHARED_LIMIT.saturating_sub(decoded.functions[index].static_shared_bytes as u32);
+                    let max_dynamic_shared = STATIC_SHARED_LIMIT.saturating_sub(decoded.static_shared_bytes as u32);
                     let name = CString::new(name).map_err(|_| Code::InvalidValue)?;
-                    s.inner.functions.insert(handle, Function { module, index, name, max_dynamic_shared, carveout: -1 });
+                    let context = s.id;
+                    s.inner.functions.insert(handle, Function { context, module, index, name, decoded, max_dynamic_shared, carveout: -1 });
                     handle
                 }
             };
@@ -107,7 +110,7 @@ cuda! {
 
 /// What the launch and occupancy need of a kernel.
 #[derive(Clone, Debug)]
-pub(super) struct Decoded {
+pub(crate) struct Decoded {
     pub(super) static_shared_bytes: u64,
     pub(super) local_bytes: u32,
     pub(super) max_threads: u32,
@@ -122,15 +125,17 @@ pub(super) struct Decoded {
 
 /// # Errors
 /// `CUDA_ERROR_INVALID_HANDLE`: no kernel of this context.
-pub(super) fn decoded(s: &Session<'_>, function: u64) -> Result<Decoded, Code> {
-    let f = s.inner.functions.get(&function).ok_or(Code::InvalidHandle)?;
-    let loaded = s.inner.modules.get(&f.module).filter(|m| m.context == s.id).ok_or(Code::InvalidHandle)?;
-    let module = &loaded.image.module;
-    let kernel = &module.functions[f.index];
+pub(super) fn decoded(s: &Session<'_>, function: u64) -> Result<Arc<Decoded>, Code> {
+    let f = s.inner.functions.get(&function).filter(|f| f.context == s.id).ok_or(Code::InvalidHandle)?;
+    Ok(f.decoded.clone())
+}
+
+fn decode(module: &ptx::Module, index: usize) -> Decoded {
+    let kernel = &module.functions[index];
     let registers = registers(kernel);
     // Without a bound, a block may be as large as the register file allows, in warps.
     let by_registers = (REGISTERS_PER_SM / 32 / registers.next_multiple_of(8) * 32).min(crate::profile::MAX_THREADS_PER_BLOCK);
-    Ok(Decoded {
+    Decoded {
         static_shared_bytes: kernel.static_shared_bytes,
         local_bytes: kernel.local_bytes,
         max_threads: kernel.max_threads.map_or(by_registers, |t| t.min(crate::profile::MAX_THREADS_PER_BLOCK)),
@@ -140,7 +145,7 @@ pub(super) fn decoded(s: &Session<'_>, function: u64) -> Result<Decoded, Code> {
         param_bytes: kernel.param_bytes,
         ptx_version: module.version.0 * 10 + module.version.1,
         const_bytes: module.globals.iter().filter(|g| g.name.starts_with("__const")).map(|g| g.size).sum(),
-    })
+    }
 }
 
 /// An estimate as ptxas would bound it: a stated block size must be launchable, so registers are cut to what it leaves.

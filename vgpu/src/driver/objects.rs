@@ -71,10 +71,12 @@ pub(crate) struct LoadedModule {
 /// A kernel of a loaded module.
 #[derive(Debug)]
 pub(crate) struct Function {
+    pub(crate) context: u64,
     pub(crate) module: u64,
     /// Place in the module's list.
     pub(crate) index: usize,
     pub(crate) name: CString,
+    pub(crate) decoded: Arc<super::function::Decoded>,
     /// Dynamic shared memory it may ask for, bytes.
     pub(crate) max_dynamic_shared: u32,
     pub(crate) carveout: i32,

@@ -37,9 +37,12 @@ pub(super) struct Session<'a> {
 /// # Errors
 /// No `cuInit`, no current context, a destroyed one, or the error that poisoned it.
 pub(super) fn enter<R>(work: impl FnOnce(&mut Session<'_>) -> Result<R, Code>) -> Result<R, Code> {
-    let machine = started()?;
-    let id = with_stack(|stack| stack.last().copied()).filter(|id| *id != 0).ok_or(Code::InvalidContext)?;
+    let machine = machine().ok_or(Code::NoDevice)?;
     let inner = machine.lock();
+    if !inner.initialised {
+        return Err(Code::NotInitialized);
+    }
+    let id = with_stack(|stack| stack.last().copied()).filter(|id| *id != 0).ok_or(Code::InvalidContext)?;
     let context = inner.contexts.get(&id).ok_or(Code::ContextIsDestroyed)?;
     if let Some(poison) = context.poison {
         return Err(poison);

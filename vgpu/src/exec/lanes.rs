@@ -6,13 +6,15 @@ use crate::ptx::types::Reg;
 pub(crate) const FULL: u32 = u32::MAX;
 
 /// A warp's 32-bit register.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[repr(align(64))]
+#[expect(dead_code, reason = "read and written through `Regs`' pointers")]
 pub(crate) struct L32(pub(super) [u32; 32]);
 
 /// A warp's 64-bit register.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[repr(align(64))]
+#[expect(dead_code, reason = "read and written through `Regs`' pointers")]
 pub(crate) struct L64(pub(super) [u64; 32]);
 
 /// The register files of one warp and the constants of its function.
