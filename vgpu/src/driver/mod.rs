@@ -22,6 +22,7 @@ pub mod module;
 pub mod objects;
 pub mod occupancy;
 pub mod pointer;
+pub mod refused;
 mod session;
 pub mod stream;
 pub mod virtual_time;
@@ -40,6 +41,7 @@ pub(crate) fn symbol(name: &str) -> Option<*const ()> {
         function::SYMBOLS,
         occupancy::SYMBOLS,
         launch::SYMBOLS,
+        refused::SYMBOLS,
     ];
     let find = |wanted: &str| tables.iter().flat_map(|t| t.iter()).find(|(n, _)| *n == wanted).map(|(_, address)| *address);
     // A name without version means the newest one.
@@ -54,6 +56,6 @@ mod tests {
         assert_eq!(address("cuMemAlloc"), address("cuMemAlloc_v2"));
         assert_eq!(address("cuCtxCreate"), address("cuCtxCreate_v4"));
         assert!(address("cuLaunchKernel").is_some());
-        assert!(address("cuGraphLaunch").is_none());
+        assert!(address("cuTeleport").is_none());
     }
 }
