@@ -70,8 +70,11 @@ impl Machine {
             let others: u64 = scenario.process.iter().map(|p| p.memory_mib << 20).sum();
             Memory::at(profile.memory_bytes().saturating_sub(others), FIRST_ADDRESS + i as u64 * ADDRESSES)
         });
-        let cards: Vec<Card> =
+        let mut cards: Vec<Card> =
             config.devices.iter().enumerate().map(|(i, (profile, scenario))| Card::new(i, profile, scenario.clone())).collect();
+        if let Some(path) = &config.state {
+            crate::nvml::settings::load(path, &mut cards);
+        }
         let inner =
             Inner { primary: vec![None; cards.len()], queues: vec![VecDeque::new(); cards.len()], cards, ..Inner::default() };
         Self { memories: memories.collect(), inner: Mutex::new(inner), config }

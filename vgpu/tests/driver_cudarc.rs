@@ -1,5 +1,7 @@
 //! Unmodified cudarc and nvml-wrapper on the shared object itself, found beside this test and opened the way a program opens a driver.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)] // helpers of tests; a skip must be seen
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -52,20 +54,39 @@ fn now() -> u64 {
     now(0)
 }
 
+/// The last launch as the driver counted it.
+fn last_launch() -> serde_json::Value {
+    // SAFETY: the symbol has this type in this package.
+    let counters = unsafe { driver().get::<extern "C" fn(*mut u8, usize) -> usize>(b"vgpuLastCounters\0") }.unwrap();
+    let mut text = vec![0u8; 8192];
+    let length = counters(text.as_mut_ptr(), text.len());
+    serde_json::from_slice(&text[..length]).unwrap()
+}
+
+/// One test at a time: they share the process's one driver, and the last launch is whose it was.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[test]
 fn the_shared_object_is_called_as_the_driver_it_stands_in_for() {
+    let _alone = alone();
     driver();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let before = maps.lines().filter(|l| l.contains("libvgpu")).count();
     // SAFETY: the same object is opened again, by the name it carries.
     let again = unsafe { Library::open(Some("libcuda.so.1"), RTLD_NOW) }.unwrap();
-    assert!(unsafe { again.get::<extern "C" fn(u32) -> u64>(b"vgpuNow\0") }.is_ok(), "the virtual driver, not another one");
+    // SAFETY: the symbol has this type in this package, and is not called.
+    let now = unsafe { again.get::<extern "C" fn(u32) -> u64>(b"vgpuNow\0") };
+    assert!(now.is_ok(), "the virtual driver, not another one");
     let after = std::fs::read_to_string("/proc/self/maps").unwrap().lines().filter(|l| l.contains("libvgpu")).count();
     assert_eq!(before, after, "nothing was loaded twice");
 }
 
 #[test]
 fn a_kernel_runs_through_unmodified_cudarc() {
+    let _alone = alone();
     driver();
     // SAFETY: only looks whether the library can be opened.
     assert!(unsafe { sys::is_culib_present() });
@@ -87,6 +108,9 @@ fn a_kernel_runs_through_unmodified_cudarc() {
     let result = stream.clone_dtoh(&y).unwrap();
     assert!(result.iter().zip(&host).all(|(y, x)| *y == 2.0 * x));
     assert!(start.elapsed_ms(&end).unwrap() > 0.0);
+    let counted = last_launch();
+    assert_eq!((counted["kernel"].as_str(), counted["findings"].as_u64()), (Some("axpy"), Some(0)));
+    assert_eq!(counted["counters"]["flops"]["fp32"], 2 * n, "one fused multiply-add an element");
     // A second stream makes cudarc track events; everything must still be ordered.
     let other = context.new_stream().unwrap();
     let copied = other.clone_dtoh(&y).unwrap();
@@ -96,6 +120,7 @@ fn a_kernel_runs_through_unmodified_cudarc() {
 
 #[test]
 fn nvml_wrapper_reads_the_same_card() {
+    let _alone = alone();
     driver();
     let context = CudaContext::new(0).unwrap();
     let path = shared_object();
@@ -152,6 +177,7 @@ impl Persistence for nvml_wrapper::Device<'_> {
 
 #[test]
 fn nvrtc_compiles_beside_the_driver_and_its_kernel_runs() {
+    let _alone = alone();
     driver();
     let Ok(path) = std::env::var("TILECAST_NVRTC") else {
         println!("skipped: TILECAST_NVRTC names no NVRTC library");
@@ -182,4 +208,6 @@ fn nvrtc_compiles_beside_the_driver_and_its_kernel_runs() {
     unsafe { launch.launch(LaunchConfig { grid_dim: (3, 1, 1), block_dim: (128, 1, 1), shared_mem_bytes: 0 }) }.unwrap();
     let result = stream.clone_dtoh(&y).unwrap();
     assert!(result.iter().zip(&host).all(|(y, x)| *y == 2.0 * x));
+    let counted = last_launch();
+    assert_eq!((counted["kernel"].as_str(), counted["findings"].as_u64()), (Some("doubled"), Some(0)), "a sound kernel");
 }

@@ -307,9 +307,9 @@ fn put_and_take_agree_through_every_way_of_passing_parameters() {
             buffer[12..].copy_from_slice(&20u32.to_le_bytes());
             let mut size = buffer.len();
             let mut extra = [
-                1usize as *mut _,
+                std::ptr::without_provenance_mut(1),
                 buffer.as_mut_ptr().cast(),
-                2usize as *mut _,
+                std::ptr::without_provenance_mut(2),
                 std::ptr::from_mut(&mut size).cast(),
                 std::ptr::null_mut(),
             ];

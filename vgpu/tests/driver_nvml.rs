@@ -1,5 +1,7 @@
 //! The NVML stand-in against the truth it is made from.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 mod driver_support;
 
 use std::ffi::{CStr, c_char};
@@ -330,4 +332,36 @@ fn every_call_costs_the_host_its_time_and_the_card_warms_up() {
         let rates = read(|out| readings::nvmlDeviceGetUtilizationRates(CARD, out));
         assert!(rates.gpu > 90, "{rates:?}");
     });
+}
+
+#[test]
+fn settings_outlive_the_process_that_made_them_where_a_file_keeps_them() {
+    let path = std::env::temp_dir().join(format!("vgpu-state-{}.json", std::process::id()));
+    let process = || machine("a100", |c| c.state = Some(path.clone()));
+    let limit = || read(|out| readings::nvmlDeviceGetEnforcedPowerLimit(CARD, out));
+    let opened = |work: &dyn Fn()| {
+        scoped(process(), || {
+            start();
+            assert_eq!(system::nvmlInit_v2(), Status::Success);
+            work();
+        });
+    };
+    opened(&|| {
+        assert_eq!(readings::nvmlDeviceSetPowerManagementLimit(CARD, 250_000), Status::Success);
+        assert_eq!(clocks::nvmlDeviceSetGpuLockedClocks(CARD, 990, 990), Status::Success);
+        // Another process restores the limit while this one lives on.
+        opened(&|| {
+            assert_eq!(limit(), 250_000);
+            assert_eq!(readings::nvmlDeviceSetPowerManagementLimit(CARD, 400_000), Status::Success);
+        });
+        assert_eq!(limit(), 400_000);
+    });
+    opened(&|| {
+        assert_eq!(limit(), 400_000);
+        busy(0.005);
+        assert_eq!(read(|out| clocks::nvmlDeviceGetClockInfo(CARD, 1, out)), 990);
+    });
+    std::fs::remove_file(&path).unwrap();
+    opened(&|| assert_eq!(limit(), 400_000, "without the file a card starts afresh"));
+    let _ = std::fs::remove_file(&path);
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub log: Sink,
     /// Where counters go, one JSON line a launch.
     pub counters: Sink,
+    /// The file that keeps settings from process to process.
+    pub state: Option<PathBuf>,
 }
 
 impl Config {
@@ -59,6 +61,7 @@ impl Config {
             on_finding: OnFinding::Tell,
             log: Sink::Nowhere,
             counters: Sink::Nowhere,
+            state: None,
         })
     }
 
@@ -88,6 +91,7 @@ impl Config {
             on_finding: if number(&get, "VGPU_FAIL_ON_FINDING", 0)? == 0 { OnFinding::Tell } else { OnFinding::Fail },
             log: file("VGPU_LOG", Sink::StandardError),
             counters: file("VGPU_COUNTERS", Sink::Nowhere),
+            state: get("VGPU_STATE").filter(|v| !v.is_empty()).map(PathBuf::from),
         })
     }
 

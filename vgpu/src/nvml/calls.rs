@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::card::Card;
 use super::scenario::Settings;
+use super::settings;
 use super::status::Status;
 use crate::driver::ffi::{Out, panic_text};
 use crate::memory::Memory;
@@ -92,12 +93,23 @@ pub(super) fn on_device(name: &str, handle: u64, body: impl FnOnce(&mut Desk<'_>
         }
         let index = (handle as usize).checked_sub(1).filter(|i| *i < inner.cards.len()).ok_or(Status::InvalidArgument)?;
         let in_use = inner.contexts.values().any(|c| c.device == index);
+        let state = machine.config.state.as_deref();
+        if let Some(path) = state {
+            settings::load(path, &mut inner.cards);
+        }
+        let before = inner.cards[index].settings;
         let card = &mut inner.cards[index];
         card.clock.pass(costs::ns(card.scenario.call_cost_s));
         if let Some(wanted) = card.scenario.errors.get(name) {
             return Err(*wanted);
         }
-        body(&mut Desk { card, memory: &machine.memories[index], in_use })
+        body(&mut Desk { card, memory: &machine.memories[index], in_use })?;
+        match state {
+            Some(path) if inner.cards[index].settings != before => {
+                settings::save(path, &inner.cards).map_err(|_| Status::Unknown)
+            }
+            _ => Ok(()),
+        }
     })
 }
 

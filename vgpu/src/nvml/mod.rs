@@ -13,7 +13,7 @@ pub mod processes;
 pub mod readings;
 pub mod scenario;
 pub mod sensor;
-mod settings;
+pub(crate) mod settings;
 pub mod status;
 pub mod system;
 

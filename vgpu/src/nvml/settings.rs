@@ -1,5 +1,10 @@
 //! What a caller with permission can set on a card.
 
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::card::Card;
 use crate::profile::Profile;
 
 /// Lowest multiprocessor clock, MHz, and the step of the grid above it.
@@ -8,7 +13,7 @@ pub(super) const LOWEST_MHZ: u32 = 210;
 pub(super) const STEP_MHZ: u32 = 15;
 
 /// A card's settings; `None` means the card decides.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CardSettings {
     /// Power limit, W.
     pub limit_w: f64,
@@ -29,6 +34,22 @@ impl CardSettings {
     pub fn new(limit_w: f64) -> Self {
         Self { limit_w, locked_sm_mhz: None, locked_memory_mhz: None, application_mhz: None, persistence: 1, compute_mode: 0 }
     }
+}
+
+/// Takes over the settings that another process left in `path`, card by card; a file that is not there or not whole changes nothing.
+pub(crate) fn load(path: &Path, cards: &mut [Card]) {
+    let kept: Option<Vec<CardSettings>> = std::fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    for (card, settings) in cards.iter_mut().zip(kept.into_iter().flatten()) {
+        card.settings = settings;
+    }
+}
+
+/// Leaves the settings in `path` for other processes. Written aside and renamed, so that a reader never sees half a file.
+pub(crate) fn save(path: &Path, cards: &[Card]) -> std::io::Result<()> {
+    let settings: Vec<CardSettings> = cards.iter().map(|card| card.settings).collect();
+    let aside = path.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&aside, serde_json::to_vec(&settings)?)?;
+    std::fs::rename(aside, path)
 }
 
 /// Multiprocessor clocks a card takes, MHz, from high to low.

@@ -1,5 +1,6 @@
 //! What the driver's tests share: machines, kernels, calls that must succeed.
 
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code)] // each test file uses its part
 
 use std::ffi::{CString, c_void};
