@@ -64,6 +64,17 @@ pub(crate) fn compare(cmp: Cmp, ty: Ty, ftz: bool, regs: Regs, a: Reg, b: Reg) -
     }
 }
 
+/// The lower and the upper halves of packed words, one bit a lane each.
+pub(crate) fn compare_packed(cmp: Cmp, ty: Ty, regs: Regs, a: Reg, b: Reg) -> (u32, u32) {
+    let half = if ty == Ty::F16x2 { Ty::F16 } else { Ty::Bf16 };
+    let part = |at: u32| {
+        let x = |w: u32| widen(half, u64::from(w >> at & 0xffff));
+        // SAFETY: `Regs`' invariant.
+        unsafe { test2(regs.s32(a), regs.s32(b), |a, b| float(cmp, x(a), x(b))) }
+    };
+    (part(0), part(16))
+}
+
 /// With the third operand.
 pub(crate) fn combined(combine: Combine, bits: u32, c: u32) -> u32 {
     match combine {
@@ -74,10 +85,17 @@ pub(crate) fn combined(combine: Combine, bits: u32, c: u32) -> u32 {
     }
 }
 
-/// A predicate spread over the lanes of a register: ones, or 1.0 where the type is f32.
-pub(crate) fn spread(to: Ty, bits: u32) -> [u32; 32] {
-    let truth = if to == Ty::F32 { 1f32.to_bits() } else { u32::MAX };
-    std::array::from_fn(|lane| if bits >> lane & 1 == 1 { truth } else { 0 })
+/// Truth as a value of a type: one where it is a float, else ones. `high` is the upper half's truth of a packed comparison.
+pub(crate) fn spread(to: Ty, bits: u32, high: Option<u32>) -> [u32; 32] {
+    let truth = match (to, high) {
+        (Ty::F32, _) => 1f32.to_bits(),
+        (Ty::F16 | Ty::F16x2, _) => 0x3c00,
+        (Ty::Bf16 | Ty::Bf16x2, _) => 0x3f80,
+        (Ty::U16 | Ty::S16 | Ty::B16, _) | (_, Some(_)) => 0xffff,
+        _ => u32::MAX,
+    };
+    let of = |bits: u32, lane: usize| if bits >> lane & 1 == 1 { truth } else { 0 };
+    std::array::from_fn(|lane| of(bits, lane) | high.map_or(0, |h| of(h, lane) << 16))
 }
 
 lane_fn! {

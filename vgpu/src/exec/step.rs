@@ -89,9 +89,17 @@ impl Worker<'_> {
             Op::Int2(kind, ty) => int::int2(kind, ty, regs, r, mask),
             Op::Mov32 => regs.set32(r[0], &regs.get32(r[1]), mask),
             Op::Mov64 => regs.set64(r[0], &regs.get64(r[1]), mask),
+            Op::Setp { cmp, ty: ty @ (Ty::F16x2 | Ty::Bf16x2), combine, negate, .. } => {
+                let (dsts, srcs) = r.split_at(inst.dst as usize);
+                let (low, high) = compare::compare_packed(cmp, ty, regs, srcs[0], srcs[1]);
+                let third = third(regs, srcs, negate);
+                for (&d, bits) in dsts.iter().zip([low, high]) {
+                    regs.set_pred(d, compare::combined(combine, bits, third), mask);
+                }
+            }
             Op::Setp { cmp, ty, combine, negate, ftz } => {
                 let bits = compare::compare(cmp, ty, ftz, regs, r[inst.dst as usize], r[inst.dst as usize + 1]);
-                let third = r.get(inst.dst as usize + 2).map_or(0, |&p| regs.pred(p) ^ if negate { FULL } else { 0 });
+                let third = third(regs, &r[inst.dst as usize..], negate);
                 regs.set_pred(r[0], compare::combined(combine, bits, third), mask);
                 if inst.dst == 2 {
                     regs.set_pred(r[1], compare::combined(combine, !bits, third), mask);
@@ -129,9 +137,15 @@ impl Worker<'_> {
             Op::Bmsk { wrap } => int::bmsk(wrap, regs, r, mask),
             Op::Slct { ty, float } => compare::slct(ty.class() == Some(Class::R64), float, regs, r, mask),
             Op::Set { cmp, ty, to, combine, negate, ftz } => {
-                let bits = compare::compare(cmp, ty, ftz, regs, r[1], r[2]);
-                let third = r.get(3).map_or(0, |&p| regs.pred(p) ^ if negate { FULL } else { 0 });
-                regs.set32(r[0], &compare::spread(to, compare::combined(combine, bits, third)), mask);
+                let third = third(regs, &r[1..], negate);
+                let packed = matches!(ty, Ty::F16x2 | Ty::Bf16x2);
+                let (low, high) = if packed {
+                    compare::compare_packed(cmp, ty, regs, r[1], r[2])
+                } else {
+                    (compare::compare(cmp, ty, ftz, regs, r[1], r[2]), 0)
+                };
+                let high = packed.then(|| compare::combined(combine, high, third));
+                regs.set32(r[0], &compare::spread(to, compare::combined(combine, low, third), high), mask);
             }
             Op::PredNot => regs.set_pred(r[0], !regs.pred(r[1]), mask),
             Op::PredMov => regs.set_pred(r[0], regs.pred(r[1]), mask),
@@ -398,6 +412,12 @@ struct Transfer<'a> {
     count: u32,
     access: Access,
     order: Order,
+}
+
+/// The predicate a comparison is combined with.
+#[inline(always)]
+fn third(regs: Regs, srcs: &[Reg], negate: bool) -> u32 {
+    srcs.get(2).map_or(0, |&p| regs.pred(p) ^ if negate { FULL } else { 0 })
 }
 
 fn set_any(regs: Regs, reg: Reg, values: &[u64; 32], mask: u32) {

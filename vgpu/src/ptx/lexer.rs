@@ -47,7 +47,8 @@ pub(crate) fn lex(text: &str) -> Result<Vec<Token<'_>>, PtxError> {
             out.push(Token { tok: Tok::Text(&text[i + 1..i + 1 + end]), line });
             i += end + 2;
         } else if in_word(c) {
-            i = word_end(bytes, i);
+            // Directives may stand together without a space (`.reg.b16`).
+            i = if c == b'.' { directive_end(bytes, i) } else { word_end(bytes, i) };
             out.push(Token { tok: Tok::Word(&text[start..i]), line });
         } else {
             out.push(Token { tok: Tok::Mark(c), line });
@@ -55,6 +56,11 @@ pub(crate) fn lex(text: &str) -> Result<Vec<Token<'_>>, PtxError> {
         }
     }
     Ok(out)
+}
+
+fn directive_end(bytes: &[u8], start: usize) -> usize {
+    let more = bytes[start + 1..].iter().position(|&c| !in_word(c) || c == b'.');
+    more.map_or(bytes.len(), |n| start + 1 + n)
 }
 
 /// `::` belongs to a word (`.L2::128B`), a single `:` ends a label.

@@ -299,9 +299,6 @@ impl<'a> Lower<'a, '_> {
             ("set", [to, ty]) => (*to, *ty),
             _ => return self.fail(format!("`{}` has the wrong number of types", mods.opcode)),
         };
-        if matches!(ty, Ty::F16x2 | Ty::Bf16x2) {
-            return self.fail(format!("`{}`: packed comparisons are not supported", mods.opcode));
-        }
         let mut srcs = vec![self.src(self.arg(args, 1)?, ty)?, self.src(self.arg(args, 2)?, ty)?];
         let mut negate = false;
         if combine != Combine::None {
