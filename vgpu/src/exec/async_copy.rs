@@ -1,0 +1,180 @@
+//! `cp.async` and mbarriers.
+
+use super::access::{Access, Request};
+use super::copies::Copy;
+use super::lanes::{Regs, lanes};
+use super::warp::Warp;
+use super::worker::{BlockMemory, Worker};
+use crate::launch::Fault;
+use crate::ptx::op::{Inst, Mbar, Order, Space};
+use crate::ptx::types::Reg;
+
+/// Fields of an mbarrier object: arrivals a phase expects, arrivals still missing, the phase's parity.
+const MISSING: u32 = 20;
+const COUNT: u64 = (1 << 20) - 1;
+const PHASE: u64 = 1 << 63;
+
+impl Worker<'_> {
+    /// Starts a copy of `bytes` a lane: destination, source, bytes really read (the rest is zero).
+    pub(crate) fn copy_async(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &mut Warp,
+        inst: &Inst,
+        bytes: u8,
+        r: &[Reg],
+        regs: Regs,
+        mask: u32,
+    ) -> Result<(), Fault> {
+        let to = self.addresses(inst, r[0], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
+        let (from, size) = (regs.get64(r[1]), regs.get32(r[2]));
+        let mut data = [[0u8; 16]; 32];
+        let sizes: std::collections::BTreeSet<u32> = lanes(mask).map(|l| size[l].min(bytes.into())).filter(|&s| s > 0).collect();
+        for n in sizes {
+            let here = lanes(mask).filter(|&l| size[l].min(bytes.into()) == n).fold(0, |m, l| m | 1 << l);
+            self.read_source(b, w, inst, &from, here, n, &mut data)?;
+        }
+        let req = Request {
+            inst,
+            addresses: &to,
+            mask,
+            bytes: bytes.into(),
+            access: Access::Write,
+            order: Order::Strong,
+            slot: inst.slot,
+        };
+        // Only bounds and banks here: the bytes are not written yet.
+        self.shared(b, w, &req)?;
+        for lane in lanes(mask) {
+            if !b.shadow.is_off() {
+                let range = b.shadow.granules(to[lane] as u32, bytes.into());
+                if let Some((granule, trouble)) = b.shadow.issue(w.id, range) {
+                    let byte = b.shadow.byte_of(granule);
+                    self.shared_trouble(b, w.id, lane as u32, &req, byte, trouble);
+                }
+            }
+            w.copies.issue(Copy { lane: lane as u8, bytes, to: to[lane] as u32, data: data[lane] });
+        }
+        Ok(())
+    }
+
+    fn read_source(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &Warp,
+        inst: &Inst,
+        from: &[u64; 32],
+        mask: u32,
+        bytes: u32,
+        data: &mut [[u8; 16]; 32],
+    ) -> Result<(), Fault> {
+        let whole = bytes.is_power_of_two();
+        let width = if whole { bytes } else { 1 };
+        for part in 0..bytes / width {
+            let addresses = from.map(|a| a.wrapping_add(u64::from(part * width)));
+            let req = Request {
+                inst,
+                addresses: &addresses,
+                mask,
+                bytes: width,
+                access: Access::Read,
+                order: Order::Weak,
+                slot: inst.slot + 1,
+            };
+            let pointers = self.global(b, w, &req)?;
+            for lane in lanes(mask) {
+                for byte in 0..width as usize {
+                    // SAFETY: the pointer was checked for `width` bytes.
+                    let value = unsafe { std::sync::atomic::AtomicU8::from_ptr(pointers[lane].add(byte)) };
+                    data[lane][(part * width) as usize + byte] = value.load(std::sync::atomic::Ordering::Relaxed);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies become visible.
+    pub(crate) fn land(&mut self, b: &mut BlockMemory, w: &Warp, copies: &[Copy]) {
+        let base = b.shared.as_mut_ptr().cast::<u8>();
+        for copy in copies {
+            // SAFETY: the destination was checked against the block's shared memory when the copy was issued, which this thread alone touches.
+            unsafe { std::ptr::copy_nonoverlapping(copy.data.as_ptr(), base.add(copy.to as usize), copy.bytes.into()) };
+            if !b.shadow.is_off() {
+                let range = b.shadow.granules(copy.to, copy.bytes.into());
+                b.shadow.land(w.id, range.clone());
+                range.for_each(|at| b.shadow.written_by(at, copy.lane.into(), w.syncs));
+            }
+        }
+    }
+
+    /// mbarrier operations, a lane each; says whether a wait found its phase unfinished.
+    pub(crate) fn mbarrier(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &mut Warp,
+        inst: &Inst,
+        kind: Mbar,
+        r: &[Reg],
+        regs: Regs,
+        mask: u32,
+    ) -> Result<bool, Fault> {
+        let dst = usize::from(inst.dst);
+        let addresses = self.addresses(inst, r[dst], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
+        let req = Request {
+            inst,
+            addresses: &addresses,
+            mask,
+            bytes: 8,
+            access: Access::Atomic,
+            order: Order::Strong,
+            slot: inst.slot,
+        };
+        let pointers = self.shared(b, w, &req)?;
+        let mut waits = false;
+        for lane in lanes(mask) {
+            let at = addresses[lane] as u32;
+            // SAFETY: checked for eight aligned bytes of the block's own memory.
+            let object = unsafe { &mut *pointers[lane].cast::<u64>() };
+            let operand = |regs: Regs| regs.get32(r[dst + 1])[lane];
+            match kind {
+                Mbar::Init => {
+                    let count = u64::from(operand(regs)) & COUNT;
+                    *object = count | count << MISSING;
+                }
+                Mbar::Inval => *object = 0,
+                Mbar::Arrive | Mbar::ArriveDrop => {
+                    regs.set64(r[0], &[*object & PHASE; 32], 1 << lane);
+                    if !b.shadow.is_off() {
+                        b.shadow.release(w.id, at);
+                    }
+                    arrive(object, u64::from(operand(regs)), kind == Mbar::ArriveDrop);
+                }
+                Mbar::TestWait | Mbar::TestParity => {
+                    let phase = *object & PHASE;
+                    let waited = if kind == Mbar::TestWait {
+                        regs.get64(r[dst + 1])[lane] & PHASE
+                    } else {
+                        u64::from(operand(regs) & 1) << 63
+                    };
+                    let done = phase != waited;
+                    if done && !b.shadow.is_off() {
+                        b.shadow.acquire(w.id, at);
+                    }
+                    regs.set_pred(r[0], if done { u32::MAX } else { 0 }, 1 << lane);
+                    waits |= !done;
+                }
+            }
+        }
+        Ok(waits)
+    }
+}
+
+fn arrive(object: &mut u64, count: u64, drop: bool) {
+    let mut expected = *object & COUNT;
+    if drop {
+        expected -= count.min(expected);
+    }
+    let missing = (*object >> MISSING & COUNT).saturating_sub(count);
+    let phase = *object & PHASE;
+    *object = if missing == 0 { expected | expected << MISSING | (phase ^ PHASE) } else { expected | missing << MISSING | phase };
+}

@@ -1,0 +1,130 @@
+//! How the lanes of one memory instruction lie to each other. It rarely changes from one execution to the next, so what follows from it (bank conflicts, sectors,
+//! which bytes are touched at all) is computed once and kept.
+
+use super::lanes::lanes;
+
+/// The lanes' addresses relative to the first active lane, and what follows from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    mask: u32,
+    key: u64,
+    bytes: u32,
+    rel: [u64; 32],
+    care: [u64; 32],
+    /// Lowest and one past the highest byte.
+    pub(crate) low: i64,
+    pub(crate) high: i64,
+    /// All bits that differ from the first lane's address below 32.
+    pub(crate) bits: u64,
+    /// Bytes touched, merged and ascending: start and length.
+    pub(crate) ranges: Vec<(i64, u32)>,
+    /// 32-byte sectors.
+    pub(crate) sectors: u32,
+    /// Passes through shared memory beyond the least possible.
+    pub(crate) conflicts: u32,
+    /// The lanes lie too far apart for one allocation.
+    pub(crate) far: bool,
+}
+
+impl Pattern {
+    pub(crate) fn new() -> Self {
+        Self {
+            mask: 0,
+            key: 0,
+            bytes: 0,
+            rel: [0; 32],
+            care: [0; 32],
+            low: 0,
+            high: 0,
+            bits: 0,
+            ranges: Vec::new(),
+            sectors: 0,
+            conflicts: 0,
+            far: false,
+        }
+    }
+
+    /// Makes the pattern fit `addresses`, whose first active one is `lead`; `key` is the part of `lead` that sectors or banks depend on.
+    #[inline]
+    pub(crate) fn fit(&mut self, addresses: &[u64; 32], mask: u32, lead: u64, key: u64, bytes: u32) {
+        let mut differ = u64::from(self.mask ^ mask) | (self.key ^ key) | u64::from(self.bytes ^ bytes);
+        for i in 0..32 {
+            differ |= (addresses[i] ^ lead.wrapping_add(self.rel[i])) & self.care[i];
+        }
+        if differ != 0 {
+            self.rebuild(addresses, mask, lead, key, bytes);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rebuild(&mut self, addresses: &[u64; 32], mask: u32, lead: u64, key: u64, bytes: u32) {
+        (self.mask, self.key, self.bytes) = (mask, key, bytes);
+        (self.low, self.high, self.bits) = (0, i64::from(bytes), 0);
+        let mut parts: Vec<(i64, u32)> = Vec::with_capacity(32);
+        (self.rel, self.care) = ([0; 32], [0; 32]);
+        for lane in lanes(mask) {
+            let rel = addresses[lane].wrapping_sub(lead);
+            (self.rel[lane], self.care[lane]) = (rel, u64::MAX);
+            self.low = self.low.min(rel as i64);
+            self.high = self.high.max((rel as i64).saturating_add(i64::from(bytes)));
+            self.bits |= rel & 31;
+            parts.push((rel as i64, bytes));
+        }
+        self.far = self.high.saturating_sub(self.low) > 1 << 40;
+        self.conflicts = conflicts(&self.rel, mask, key, bytes);
+        parts.sort_unstable();
+        self.ranges.clear();
+        for (start, len) in parts {
+            match self.ranges.last_mut() {
+                Some((s, l)) if start <= *s + i64::from(*l) => *l = (*l).max((start + i64::from(len) - *s) as u32),
+                _ => self.ranges.push((start, len)),
+            }
+        }
+        self.sectors = sectors(&self.ranges, key);
+    }
+
+    /// The lane that touches the byte `rel` away from the first.
+    pub(crate) fn lane_at(&self, rel: i64) -> u32 {
+        let near = |lane: &usize| (self.rel[*lane] as i64..self.rel[*lane] as i64 + i64::from(self.bytes)).contains(&rel);
+        lanes(self.mask).find(near).unwrap_or(self.mask.trailing_zeros() as usize & 31) as u32
+    }
+
+    /// Offset of a lane from the first.
+    #[inline(always)]
+    pub(crate) fn rel(&self, lane: usize) -> u64 {
+        self.rel[lane]
+    }
+}
+
+fn sectors(ranges: &[(i64, u32)], key: u64) -> u32 {
+    let (mut count, mut last) = (0, i64::MIN);
+    for &(start, len) in ranges {
+        let first = (start + key as i64) >> 5;
+        let end = (start + key as i64 + i64::from(len) - 1) >> 5;
+        count += (end - first.max(last.saturating_add(1)) + 1).max(0);
+        last = last.max(end);
+    }
+    count as u32
+}
+
+/// Passes beyond the least: 8-byte accesses go in two halves of the warp, 16-byte ones in quarters; within a part, each bank gives one word a pass.
+fn conflicts(rel: &[u64; 32], mask: u32, key: u64, bytes: u32) -> u32 {
+    let words = bytes.div_ceil(4).max(1);
+    let part = (32 / words).max(1) as usize;
+    let mut extra = 0;
+    for first in (0..32).step_by(part) {
+        let mut banks: [Vec<u64>; 32] = Default::default();
+        for lane in (first..first + part).filter(|l| mask >> l & 1 == 1) {
+            for word in 0..u64::from(words) {
+                let at = (rel[lane].wrapping_add(key) >> 2).wrapping_add(word);
+                let bank = &mut banks[(at & 31) as usize];
+                if !bank.contains(&at) {
+                    bank.push(at);
+                }
+            }
+        }
+        extra += banks.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1);
+    }
+    extra as u32
+}
