@@ -11,6 +11,8 @@ pub(crate) const ALL: &[&dyn Family] = &[
     &dense::gemm_naive::GEMM_NAIVE,
     &dense::gemm_tiled::GEMM_TILED,
     &dense::gemm_regblock::GEMM_REGBLOCK,
+    &dense::gemm_tc::GEMM_TC,
+    &dense::gemm_wgmma::GEMM_WGMMA,
     &dense::gemm_blas::GEMM_BLAS,
     &block_structured::monarch::Monarch,
     &tensor_product::kron_matmul::KronMatmul,

@@ -70,6 +70,14 @@ impl Tiling {
         self
     }
 
+    /// The same in as many slices as keep `sms` multiprocessors busy, eight at most; below eight steps a slice is mostly start and end.
+    #[must_use]
+    pub(super) fn sliced_for(mut self, gemm: &Gemm, sms: usize) -> Self {
+        let (tiles_m, tiles_n) = self.tiles(gemm);
+        self.split_k = (sms / (tiles_m * tiles_n)).min(8).min(self.steps(gemm) / 8).max(1);
+        self
+    }
+
     /// Whether the grid and the scratch memory exist.
     ///
     /// # Errors
@@ -240,6 +248,82 @@ fn int(size: usize) -> Arg {
 
 fn blocks(count: usize) -> u32 {
     u32::try_from(count).expect("grids, blocks and shared memory were checked")
+}
+
+/// Multiprocessors; those of a middling board where only the architecture is known.
+pub(super) fn some_sms(device: &DeviceInfo) -> usize {
+    match device.gpu().sms {
+        0 => 80,
+        sms => sms as usize,
+    }
+}
+
+/// Widest access of device memory.
+const WIDEST_BYTES: usize = 16;
+
+/// Elements per access of device memory: the widest at whose multiples rows of A and B start.
+pub(super) fn widest_vector(gemm: &Gemm) -> usize {
+    let [lda, ldb, ..] = gemm.leading();
+    (WIDEST_BYTES / gemm.element_size()).min(1 << (lda | ldb).trailing_zeros().min(4))
+}
+
+/// Whether rows of C and D start at even elements and have an even number of them (`PAIRED` of `blocks.cuh`).
+pub(super) fn paired(gemm: &Gemm) -> bool {
+    gemm.n.is_multiple_of(2) && gemm.ld_pad.is_multiple_of(2)
+}
+
+/// How tiles come into shared memory; the constants of `feed.cuh`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Feed {
+    /// One stage: copied, then multiplied.
+    Direct,
+    /// Two stages: the next tiles are held in registers meanwhile.
+    Registers,
+    /// `cp.async` into as many stages as there are.
+    Async,
+}
+
+/// Smallest copy of `cp.async`.
+const LEAST_ASYNC_BYTES: usize = 4;
+
+impl Feed {
+    /// Its constant in the text.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "FEED_DIRECT",
+            Self::Registers => "FEED_REGISTERS",
+            Self::Async => "FEED_ASYNC",
+        }
+    }
+
+    /// How `stages` stages come, `vector` elements per access; [`Feed::check`] accepted them.
+    pub(super) fn of(stages: usize, vector: usize, gemm: &Gemm, device: &DeviceInfo) -> Self {
+        match stages {
+            1 => Self::Direct,
+            2 if Self::why_not_async(vector, gemm, device).is_some() => Self::Registers,
+            _ => Self::Async,
+        }
+    }
+
+    /// Refuses more than two stages without `cp.async`.
+    ///
+    /// # Errors
+    /// [`Misfit`] naming the architecture or the width of the accesses.
+    pub(super) fn check(stages: usize, vector: usize, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
+        match Self::why_not_async(vector, gemm, device) {
+            Some(reason) if stages > 2 => Err(Misfit::new(format!("`stages={stages}` needs cp.async, {reason}; at most 2"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn why_not_async(vector: usize, gemm: &Gemm, device: &DeviceInfo) -> Option<String> {
+        let (arch, bytes) = (device.gpu().arch, vector * gemm.element_size());
+        if !arch.has_cp_async() {
+            return Some(format!("which `{arch}` does not have"));
+        }
+        let narrow = bytes < LEAST_ASYNC_BYTES;
+        narrow.then(|| format!("which copies at least {LEAST_ASYNC_BYTES} B and not {vector} element of {}", gemm.dtype))
+    }
 }
 
 /// Refuses blocks of more threads than there can be.

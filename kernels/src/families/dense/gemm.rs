@@ -213,6 +213,12 @@ impl Gemm {
         self.element_bytes() * (m * k + k * n) + to_f64(self.dtype.result().bytes() as usize) * results * m * n
     }
 
+    /// Bytes per element of A and B.
+    #[must_use]
+    pub fn element_size(&self) -> usize {
+        usize::try_from(self.dtype.bytes()).expect("at most 8")
+    }
+
     /// Bytes per element of A and B, for arithmetic.
     #[must_use]
     pub fn element_bytes(&self) -> f64 {

@@ -5,12 +5,16 @@ pub mod gemm;
 pub mod gemm_blas;
 pub mod gemm_naive;
 pub mod gemm_regblock;
+pub mod gemm_tc;
 pub mod gemm_tiled;
+pub mod gemm_wgmma;
 mod reference;
 mod view;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod descriptions;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]

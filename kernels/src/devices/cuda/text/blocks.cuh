@@ -62,3 +62,43 @@ add_slices(const sum *__restrict__ sums, const result *__restrict__ c, result *_
     d[(long long)row * ldd + col] = finish(total, c + (long long)row * ldc + col, alpha, beta);
 }
 #endif
+
+// Elements (row, col) and (row, col + 1) of D, or of this slice's sums; row is in range, col is even. PAIRED says that n is even and rows of C
+// and D start at even elements, so that both are in range or none is, and both are written at once.
+#ifdef PAIRED
+__device__ __forceinline__ void store_pair(const sum (&pair)[2], void *out, const result *c, int row, int col, int m, int n, int ldc, int ldd,
+                                           sum alpha, sum beta)
+{
+#if SPLIT_K > 1
+    sum *const to = slice_sums(out, m, n) + (long long)row * n + col;
+    if (PAIRED) {
+        if (col < n)
+            *(Packet<sum, 2> *)to = Packet<sum, 2>{pair[0], pair[1]};
+        return;
+    }
+    if (col < n)
+        to[0] = pair[0];
+    if (col + 1 < n)
+        to[1] = pair[1];
+#else
+    typedef Packet<result, 2> Two;
+    result *const to = (result *)out + (long long)row * ldd + col;
+    const result *const from = c + (long long)row * ldc + col;
+    if (PAIRED) {
+        if (col >= n)
+            return;
+        Two old, two;
+        if (beta != 0)
+            old = *(const Two *)from;
+        two.at[0] = finish(pair[0], old.at, alpha, beta);
+        two.at[1] = finish(pair[1], old.at + 1, alpha, beta);
+        *(Two *)to = two;
+        return;
+    }
+    if (col < n)
+        to[0] = finish(pair[0], from, alpha, beta);
+    if (col + 1 < n)
+        to[1] = finish(pair[1], from + 1, alpha, beta);
+#endif
+}
+#endif

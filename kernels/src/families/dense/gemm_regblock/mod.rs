@@ -8,20 +8,31 @@
 //! # Work
 //! 2mnk FLOP; ragged columns are computed in whole vectors, ragged rows exactly. With MC, NC, KC, MR, NR the knobs and e bytes per element, what
 //! enters each level is: L1 e·(mnk/NR + mnk/MC + 2mnk/KC) (with `ir_jr`: mnk/NC and mnk/MR), L2 e·(mnk/NC + mnk/MC + 2mnk/KC), L3 and memory
-//! e·(mnk/NC + nk + 2mnk/KC), the last term less one read where beta is 0.
+//! e·(mnk/NC + nk + 2mnk/KC), the last term less one read where beta is 0. On a GPU ragged edges cost whole tiles and whole steps; shared memory
+//! is read e·mnk·(1/`thread_n` + 1/`thread_m`) bytes, the second level e·mnk·(1/`tile_n` + 1/`tile_m`).
 //!
 //! # Knobs
-//! In the words of GPU libraries `tile_m tile_n tile_k` are the thread-block tile and `micro_m micro_n` the thread tile. `isa` picks the
-//! micro-kernel's instruction set, `loop_order` which panel stays in L1, `threads` how many share the rows (or columns) of D.
+//! On a CPU `tile_m tile_n tile_k` are the blocks MC, NC, KC and `micro_m micro_n` the micro-kernel. `isa` picks its instruction set, `loop_order`
+//! which panel stays in L1, `threads` how many share the rows (or columns) of D.
+//!
+//! On a GPU `tile_m tile_n` is what a block of threads computes in steps of `tile_k`, `thread_m thread_n` what a thread holds in registers.
+//! `stages` tiles lie in shared memory (1: copy, then multiply; 2: the next tile is under way, in registers or by cp.async; 3 and 4: by
+//! cp.async). `vector` elements are moved per access of device memory. `split_k` slices of k are summed by blocks of their own and added in a
+//! fixed order by a second kernel. `swizzle` rows of tiles are visited column by column, for the sake of the second-level cache.
 
 mod cpu;
+mod cuda;
+mod cuda_knobs;
 mod knobs;
 #[cfg(test)]
 mod tests;
 
+use super::cuda::SIMT;
 use super::gemm::{Dense, Gemm, GemmKernel, to_f64};
 use crate::devices::cpu::CpuSource;
-use crate::{Card, Config, DeviceInfo, Level, Misfit, Parameter, Work};
+use crate::devices::cuda::CudaSource;
+use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Level, Misfit, Parameter, Work};
+use cuda_knobs::{Blocks, default_blocks};
 use knobs::{LoopOrder, Plan};
 
 /// The family.
@@ -48,23 +59,47 @@ impl GemmKernel for Regblock {
     fn card(&self) -> &'static Card {
         &CARD
     }
+    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
+        match kind {
+            DeviceKind::Cpu => &Dtype::CPU,
+            DeviceKind::Cuda => &SIMT,
+        }
+    }
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
-        knobs::knobs(device)
+        match device.kind {
+            DeviceKind::Cpu => knobs::knobs(device),
+            DeviceKind::Cuda => cuda_knobs::knobs(),
+        }
     }
     fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
-        knobs::check(gemm, &Plan::of(config), device)
+        match device.kind {
+            DeviceKind::Cpu => knobs::check(gemm, &Plan::of(config), device),
+            DeviceKind::Cuda => Blocks::of(config).check(gemm, device),
+        }
     }
-    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
-        Plan::of(config).effective(gemm).config()
+    fn effective(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Config {
+        match device.kind {
+            DeviceKind::Cpu => Plan::of(config).effective(gemm).config(),
+            DeviceKind::Cuda => Blocks::of(config).effective(gemm).config(),
+        }
     }
     fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
-        knobs::default_plan(gemm, device).config()
+        match device.kind {
+            DeviceKind::Cpu => knobs::default_plan(gemm, device).config(),
+            DeviceKind::Cuda => default_blocks(gemm, device).config(),
+        }
     }
-    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
-        work(gemm, &Plan::of(config).effective(gemm))
+    fn work(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Work {
+        match device.kind {
+            DeviceKind::Cpu => work(gemm, &Plan::of(config).effective(gemm)),
+            DeviceKind::Cuda => Blocks::of(config).effective(gemm).work(gemm),
+        }
     }
     fn cpu(&self) -> Option<&dyn CpuSource> {
         Some(&cpu::Source)
+    }
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        Some(&cuda::Source)
     }
 }
 
