@@ -13,6 +13,7 @@ pub(crate) const ALL: &[&dyn Family] = &[
     &dense::gemm_regblock::GEMM_REGBLOCK,
     &dense::gemm_tc::GEMM_TC,
     &dense::gemm_wgmma::GEMM_WGMMA,
+    &dense::gemm_cutlass::GEMM_CUTLASS,
     &dense::gemm_blas::GEMM_BLAS,
     &block_structured::monarch::Monarch,
     &tensor_product::kron_matmul::KronMatmul,

@@ -234,7 +234,7 @@ const fn dtype_define(dtype: Dtype) -> &'static str {
 
 /// alpha or beta in the type of sums.
 #[allow(clippy::cast_possible_truncation)] // single precision is what the kernels multiply by; integers were checked
-fn factor(gemm: &Gemm, value: f64) -> Arg {
+pub(super) fn factor(gemm: &Gemm, value: f64) -> Arg {
     match gemm.dtype.accumulator() {
         Dtype::F64 => Arg::Double(value),
         Dtype::Int32 => Arg::Int(value as i32),
@@ -242,7 +242,7 @@ fn factor(gemm: &Gemm, value: f64) -> Arg {
     }
 }
 
-fn int(size: usize) -> Arg {
+pub(super) fn int(size: usize) -> Arg {
     Arg::Int(i32::try_from(size).expect("sizes stay below 2^24, leading dimensions 4096 above"))
 }
 

@@ -3,6 +3,7 @@
 mod cuda;
 pub mod gemm;
 pub mod gemm_blas;
+pub mod gemm_cutlass;
 pub mod gemm_naive;
 pub mod gemm_regblock;
 pub mod gemm_tc;
