@@ -21,7 +21,10 @@ fn loaded() -> Option<(CudaDevice, Box<dyn Loaded>)> {
 
 #[test]
 fn without_a_driver_a_gpu_is_refused_in_one_sentence() {
-    let nowhere = CompileOptions { libraries: Libraries { cuda: Some("/nowhere/libcuda.so.1".into()), ..Libraries::default() }, ..CompileOptions::default() };
+    let nowhere = CompileOptions {
+        libraries: Libraries { cuda: Some("/nowhere/libcuda.so.1".into()), ..Libraries::default() },
+        ..CompileOptions::default()
+    };
     let said = CudaDevice::open("cuda:0", nowhere).map(|_| ()).map_err(|error| error.to_string());
     assert!(said.clone().is_err_and(|e| e.starts_with("library `/nowhere/libcuda.so.1` could not be loaded: ")), "{said:?}");
     if driver_present() {
@@ -95,7 +98,8 @@ fn roofs_are_positive_within_their_spread_and_named_once() {
     let Some(device) = gpu::device() else { return };
     let roofs = device.roofs();
     let names: Vec<&str> = roofs.iter().map(|roof| roof.name.as_str()).collect();
-    for name in ["flop_per_s", "flop_per_s_f64", "l1_bytes_per_s", "l2_bytes_per_s", "dram_bytes_per_s", "dram_triad_bytes_per_s"] {
+    for name in ["flop_per_s", "flop_per_s_f64", "l1_bytes_per_s", "l2_bytes_per_s", "dram_bytes_per_s", "dram_triad_bytes_per_s"]
+    {
         assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{names:?}");
     }
     for roof in &roofs {

@@ -3,19 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use tilecast_kernels::devices::cuda::compile::{CompileOptions, Lines};
-use tilecast_kernels::devices::cuda::{
-    Arg, Compiled, CudaDevice, CudaProgram, CudaSource, Include, Launch, Libraries, Unit,
-};
+use tilecast_kernels::devices::cuda::{Arg, Compiled, CudaDevice, CudaProgram, CudaSource, Include, Launch, Libraries, Unit};
 use tilecast_kernels::oracle::{Magnitude, Reference};
-use tilecast_kernels::{
-    Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work,
-};
+use tilecast_kernels::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
 
 /// What `TILECAST_CUDA_LIB` and `TILECAST_NVRTC` name; `None`, with a word on it, where either is missing.
 pub(crate) fn device() -> Option<CudaDevice> {
     let library = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (Some(cuda), Some(nvrtc)) = (library("TILECAST_CUDA_LIB"), library("TILECAST_NVRTC")) else {
-        println!("skipped: nothing ran on a GPU: TILECAST_CUDA_LIB (a driver, or the virtual GPU) and TILECAST_NVRTC are not both set");
+        println!(
+            "skipped: nothing ran on a GPU: TILECAST_CUDA_LIB (a driver, or the virtual GPU) and TILECAST_NVRTC are not both set"
+        );
         return None;
     };
     let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), ..Libraries::default() };
@@ -33,7 +31,7 @@ static CARD: Card =
 /// What is wrong with it, each a branch of the text.
 pub(crate) const FAULTS: [&str; 6] = ["NONE", "IDLE", "OVERRUN", "SHORT", "WILD", "BROKEN"];
 
-const TEXT: &str = r"
+const TEXT: &str = r#"
 #define NONE 0
 #define IDLE 1
 #define OVERRUN 2
@@ -57,7 +55,7 @@ extern "C" __global__ void doubling(double *y, const double *x, int n) {
     y[i] = missing;
 #endif
 }
-";
+"#;
 
 const THREADS: u32 = 128;
 

@@ -72,7 +72,7 @@ fn open(path: &Path) -> Result<(), DeviceError> {
     // SAFETY: loading runs the library's initialisers; the user named this one.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| DeviceError::Library {
         name: path.display().to_string(),
-        reason: format!("could not be loaded: {error}"),
+        reason: format!("could not be loaded: {}", std::error::Error::source(&error).unwrap_or(&error)),
     })?;
     opened.push((path.to_owned(), library));
     Ok(())

@@ -58,12 +58,14 @@ extern "C" __global__ void roof_read(float *out, const float4 *in, long long cou
 }
 
 // a = b + s·c, as STREAM counts: two reads and one write.
-extern "C" __global__ void roof_triad(float4 *a, const float4 *b, const float4 *c, long long count, float s) {
+extern "C" __global__ void roof_triad(float4 *a, const float4 *b, const float4 *c, long long count, float s, int rounds) {
     const long long stride = (long long)gridDim.x * blockDim.x;
-    #pragma unroll 4
-    for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
-        const float4 x = b[i], y = c[i];
-        a[i] = make_float4(x.x + s * y.x, x.y + s * y.y, x.z + s * y.z, x.w + s * y.w);
+    for (int r = 0; r < rounds; ++r) {
+        #pragma unroll 4
+        for (long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x; i < count; i += stride) {
+            const float4 x = b[i], y = c[i];
+            a[i] = make_float4(x.x + s * y.x, x.y + s * y.y, x.z + s * y.z, x.w + s * y.w);
+        }
     }
 }
 

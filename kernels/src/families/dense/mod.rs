@@ -15,6 +15,8 @@ mod view;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod descriptions;
+#[cfg(test)]
 mod mutations;
 #[cfg(test)]
 mod problems;

@@ -35,8 +35,8 @@ static CARD: Card = Card {
     group: "dense",
     title: "GEMM on Hopper's tensor cores (wgmma): compiled, never run",
     math: "D = alpha·op(A)·op(B) + beta·C with D m×n, op(A) m×k, op(B) k×n; f16, bf16 summed in f32",
-    look_at: "Compiled for sm_90a, never run: trust no time before its results were verified on a Hopper GPU. Then the share of the tensor roof \
-              beside gemm_tc, which reaches about two thirds of it on that architecture.",
+    look_at: "Compiled for sm_90a, never run: trust no time before its results were verified on a Hopper GPU. Then the share of the tensor roof, \
+              beside gemm_tc.",
     references: &["NVIDIA, PTX ISA 8.x, asynchronous warpgroup level matrix instructions"],
 };
 
