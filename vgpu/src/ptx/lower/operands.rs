@@ -95,6 +95,22 @@ impl<'a> Lower<'a, '_> {
         Ok(reg)
     }
 
+    /// Special registers and symbols are moved without a detour; says whether `arg` is one.
+    pub(super) fn named_into(&mut self, arg: &Arg<'a>, d: Reg) -> Res<bool> {
+        let Arg::Name { text, offset, .. } = arg else { return Ok(false) };
+        if number::parse(text).is_some() || self.any_register(text).is_some() || *text == "WARP_SZ" {
+            return Ok(false);
+        }
+        if let Some(special) = special(text) {
+            self.push(Op::MovSpecial(special), &[d], &[]);
+            return Ok(true);
+        }
+        let sym = self.symbol_named(text)?;
+        let inst = self.push(Op::MovSym, &[d], &[]);
+        (inst.sym, inst.imm) = (sym, *offset);
+        Ok(true)
+    }
+
     fn literal(&mut self, value: Number, ty: Ty, negative: bool) -> Res<Reg> {
         let class = ty.class().unwrap_or(Class::R32);
         if class == Class::Pred {
