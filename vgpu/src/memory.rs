@@ -134,8 +134,7 @@ pub struct Memory {
 impl Memory {
     /// Memory with room for `capacity_bytes`.
     pub fn new(capacity_bytes: u64) -> Self {
-        let table =
-            Table { live: BTreeMap::new(), ids: BTreeMap::new(), gone: VecDeque::new(), next: BASE, next_id: 1, used: 0 };
+        let table = Table { live: BTreeMap::new(), ids: BTreeMap::new(), gone: VecDeque::new(), next: BASE, next_id: 1, used: 0 };
         Self { capacity: capacity_bytes, table: RwLock::new(table) }
     }
 
@@ -298,7 +297,12 @@ fn nearest(table: &Table, address: u64) -> String {
     let below = table.live.range(..=address).next_back().map(|(_, a)| a);
     let above = table.live.range(address..).next().map(|(_, a)| a);
     if let Some(a) = below.filter(|a| address < a.base + a.size) {
-        return format!("{} bytes into {}, {} before its end", address - a.base, named(&a.label, a.size), a.base + a.size - address);
+        return format!(
+            "{} bytes into {}, {} before its end",
+            address - a.base,
+            named(&a.label, a.size),
+            a.base + a.size - address
+        );
     }
     let past = below.map(|a| (address - (a.base + a.size), a));
     let short = above.map(|a| (a.base - address, a));

@@ -31,7 +31,10 @@ pub(crate) fn ptx() -> String {
     t.push_str(NEXT);
     for i in 0..8 {
         let row = if i < 4 { i } else { 60 + i };
-        let _ = writeln!(t, "\tadd.s32 %t0, %drow, {row};\n\tmad.lo.s32 %t1, %t0, %n, %dcol;\n\tmul.wide.s32 %w0, %t1, 4;\n\tadd.s64 %w1, %pd, %w0;");
+        let _ = writeln!(
+            t,
+            "\tadd.s32 %t0, %drow, {row};\n\tmad.lo.s32 %t1, %t0, %n, %dcol;\n\tmul.wide.s32 %w0, %t1, 4;\n\tadd.s64 %w1, %pd, %w0;"
+        );
         for (half, at) in [(0, 0), (4, 256)] {
             let regs: Vec<String> = (half..half + 4).map(|j| format!("%acc{}", i * 8 + j)).collect();
             let _ = writeln!(t, "\tst.global.v4.f32 [%w1+{at}], {{{}}};", regs.join(", "));

@@ -108,7 +108,13 @@ impl<'e> Worker<'e> {
     }
 
     /// Host pointers of an access in any space, checked and counted.
-    pub(crate) fn pointers(&mut self, b: &mut BlockMemory, w: &mut Warp, space: Space, req: &Request<'_>) -> Result<Pointers, Fault> {
+    pub(crate) fn pointers(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &mut Warp,
+        space: Space,
+        req: &Request<'_>,
+    ) -> Result<Pointers, Fault> {
         match space {
             Space::Shared => self.shared(b, w, req),
             Space::Local => self.private(b, w, req, self.env.function.local_bytes),
@@ -130,7 +136,8 @@ impl<'e> Worker<'e> {
             let space = if stretch == 0 { "parameter" } else { "local" };
             self.aligned(b, w.id, req, lane as u32, at, space)?;
             if at.checked_add(req.bytes.into()).is_none_or(|end| end > size) {
-                let what = format!("{} {} bytes at offset {at} of the {size} bytes of {space} memory", req.access.verb(), req.bytes);
+                let what =
+                    format!("{} {} bytes at offset {at} of the {size} bytes of {space} memory", req.access.verb(), req.bytes);
                 return Err(self.fault(b, req.site(w.id, lane as u32), FindingKind::OutOfBounds, what, Some(at)));
             }
             out[lane] = base.wrapping_add(lane * stretch as usize + at as usize);
@@ -159,7 +166,8 @@ impl<'e> Worker<'e> {
         let p = &self.patterns[slot];
         let size = i64::from(self.env.shared_bytes);
         let first = lead as i64;
-        let fits = !p.far && first >= 0 && first.checked_add(p.low).is_some_and(|l| l >= 0) && first.saturating_add(p.high) <= size;
+        let fits =
+            !p.far && first >= 0 && first.checked_add(p.low).is_some_and(|l| l >= 0) && first.saturating_add(p.high) <= size;
         if !fits || (p.bits | lead) & u64::from(req.bytes - 1) != 0 {
             return Err(self.shared_fault(b, w, req));
         }
@@ -211,7 +219,15 @@ impl<'e> Worker<'e> {
     }
 
     /// Says what an access to shared memory collided with.
-    pub(crate) fn shared_trouble(&mut self, b: &BlockMemory, warp: u32, lane: u32, req: &Request<'_>, byte: u32, trouble: Trouble) {
+    pub(crate) fn shared_trouble(
+        &mut self,
+        b: &BlockMemory,
+        warp: u32,
+        lane: u32,
+        req: &Request<'_>,
+        byte: u32,
+        trouble: Trouble,
+    ) {
         let kind = match trouble {
             Trouble::Uninitialised => FindingKind::UninitialisedShared,
             Trouble::Lane(_) => FindingKind::WarpRace,
@@ -225,7 +241,9 @@ impl<'e> Worker<'e> {
                 Trouble::Uninitialised => format!("{here}, which nobody has written"),
                 Trouble::Written(other) => format!("{here}, which warp {other} wrote with no barrier in between"),
                 Trouble::Read(other) => format!("{here}, which warp {other} reads with no barrier in between"),
-                Trouble::Lane(other) => format!("{here} in lane {lane}, which lane {other} of the same warp wrote with no __syncwarp in between"),
+                Trouble::Lane(other) => {
+                    format!("{here} in lane {lane}, which lane {other} of the same warp wrote with no __syncwarp in between")
+                }
                 Trouble::InFlight => format!("{here}, to which a cp.async is still in flight"),
             }
         });
@@ -241,7 +259,8 @@ impl<'e> Worker<'e> {
             if at.checked_add(req.bytes.into()).is_none_or(|end| end > size) {
                 let verb = req.access.verb();
                 let past = if at >= size { format!("{} bytes past the end", at - size) } else { "across the end".into() };
-                let what = format!("{verb} {} bytes of shared memory at offset {at:#x}, {past} of the block's {size} bytes", req.bytes);
+                let what =
+                    format!("{verb} {} bytes of shared memory at offset {at:#x}, {past} of the block's {size} bytes", req.bytes);
                 return self.fault(b, req.site(w.id, lane as u32), FindingKind::OutOfBounds, what, Some(at));
             }
         }
@@ -273,7 +292,13 @@ impl<'e> Worker<'e> {
         for (lane, pointer) in out.iter_mut().enumerate() {
             *pointer = from.wrapping_add(self.patterns[slot].rel(lane) as usize);
         }
-        self.touched[index] |= if req.access == Access::Read { 1 } else if req.access == Access::Write { 2 } else { 3 };
+        self.touched[index] |= if req.access == Access::Read {
+            1
+        } else if req.access == Access::Write {
+            2
+        } else {
+            3
+        };
         self.global_shadow(b, w, req, index, None);
         Ok(out)
     }
@@ -303,7 +328,13 @@ impl<'e> Worker<'e> {
             };
             let a = &self.env.allocations[index];
             out[lane] = a.data.as_ptr().wrapping_add((address - a.base) as usize);
-            self.touched[index] |= if req.access == Access::Read { 1 } else if req.access == Access::Write { 2 } else { 3 };
+            self.touched[index] |= if req.access == Access::Read {
+                1
+            } else if req.access == Access::Write {
+                2
+            } else {
+                3
+            };
             self.global_shadow(b, w, req, index, Some(lane));
         }
         Ok(out)
@@ -347,7 +378,8 @@ impl<'e> Worker<'e> {
         traffic.unique_bytes += seen.first << shadow.shift;
         if let Some((granule, collision)) = seen.collision {
             let address = a.base + ((granule as u64) << shadow.shift);
-            let lane = lane.map_or_else(|| self.patterns[req.slot as usize].lane_at(address.wrapping_sub(lead) as i64), |l| l as u32);
+            let lane =
+                lane.map_or_else(|| self.patterns[req.slot as usize].lane_at(address.wrapping_sub(lead) as i64), |l| l as u32);
             self.global_race(b, w, req, address, lane, collision);
         }
     }
@@ -398,7 +430,11 @@ pub(crate) fn load(pointers: &Pointers, ty: Ty, dsts: &[Reg], regs: Regs, mask: 
                 // SAFETY: the pointers of active lanes were checked for `bytes` and alignment; the register is `Regs`' own.
                 unsafe { *to.add(lane) = AtomicU32::from_ptr(pointers[lane].add(at * 4).cast()).load(Ordering::Relaxed) }
             };
-            if mask == FULL { (0..32).for_each(each) } else { lanes(mask).for_each(each) }
+            if mask == FULL {
+                (0..32).for_each(each)
+            } else {
+                lanes(mask).for_each(each)
+            }
             continue;
         }
         for lane in lanes(mask) {

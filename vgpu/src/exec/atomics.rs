@@ -14,7 +14,8 @@ macro_rules! exchange {
     ($atomic:ty, $word:ty, $p:expr, $next:expr) => {{
         let cell = <$atomic>::from_ptr($p.cast());
         let mut old = cell.load(Ordering::Relaxed);
-        while let Err(now) = cell.compare_exchange_weak(old, $next(u64::from(old)) as $word, Ordering::AcqRel, Ordering::Relaxed) {
+        while let Err(now) = cell.compare_exchange_weak(old, $next(u64::from(old)) as $word, Ordering::AcqRel, Ordering::Relaxed)
+        {
             old = now;
         }
         u64::from(old)
@@ -57,7 +58,6 @@ pub(crate) fn apply(update: &Update<'_>, pointers: &Pointers, regs: Regs, mask: 
     }
 }
 
-
 fn signed(ty: Ty, word: u64) -> i64 {
     if ty.bytes() == 8 { word as i64 } else { i64::from(word as u32 as i32) }
 }
@@ -66,20 +66,50 @@ fn signed(ty: Ty, word: u64) -> i64 {
 pub(crate) fn combine(rmw: Rmw, ty: Ty, old: u64, b: u64, c: u64) -> u64 {
     match rmw {
         Rmw::Exch => b,
-        Rmw::Cas => if old == b { c } else { old },
+        Rmw::Cas => {
+            if old == b {
+                c
+            } else {
+                old
+            }
+        }
         Rmw::And => old & b,
         Rmw::Or => old | b,
         Rmw::Xor => old ^ b,
-        Rmw::Inc => if old >= b { 0 } else { old + 1 },
-        Rmw::Dec => if old == 0 || old > b { b } else { old - 1 },
+        Rmw::Inc => {
+            if old >= b {
+                0
+            } else {
+                old + 1
+            }
+        }
+        Rmw::Dec => {
+            if old == 0 || old > b {
+                b
+            } else {
+                old - 1
+            }
+        }
         Rmw::Add if ty.is_float() => add_float(ty, old, b),
         Rmw::Add => old.wrapping_add(b),
         Rmw::Min | Rmw::Max if ty.is_float() => {
             let (x, y) = (widen(ty, old), widen(ty, b));
             if (x < y) == (rmw == Rmw::Min) || y.is_nan() { old } else { b }
         }
-        Rmw::Min if ty.is_signed() => if signed(ty, old) <= signed(ty, b) { old } else { b },
-        Rmw::Max if ty.is_signed() => if signed(ty, old) >= signed(ty, b) { old } else { b },
+        Rmw::Min if ty.is_signed() => {
+            if signed(ty, old) <= signed(ty, b) {
+                old
+            } else {
+                b
+            }
+        }
+        Rmw::Max if ty.is_signed() => {
+            if signed(ty, old) >= signed(ty, b) {
+                old
+            } else {
+                b
+            }
+        }
         Rmw::Min => old.min(b),
         Rmw::Max => old.max(b),
     }

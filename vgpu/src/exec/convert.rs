@@ -198,4 +198,3 @@ pub(crate) fn unpack(bits: u8, regs: Regs, dsts: &[Reg], source: Reg, mask: u32)
         }
     }
 }
-

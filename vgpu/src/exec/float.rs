@@ -22,7 +22,7 @@ pub(crate) fn flush(x: f32) -> f32 {
 #[inline(always)]
 fn finish32(x: f32, fin: Finish) -> f32 {
     let x = if fin.ftz { flush(x) } else { x };
-    let x = if fin.relu && !(x > 0.0) && !x.is_nan() { 0.0 } else { x };
+    let x = if fin.relu && x <= 0.0 { 0.0 } else { x };
     match (fin.sat, x.is_nan()) {
         (true, true) => 0.0,
         (true, false) => x.clamp(0.0, 1.0) + 0.0,
@@ -33,7 +33,13 @@ fn finish32(x: f32, fin: Finish) -> f32 {
 /// min and max: a number wins over NaN unless NaN is asked for; -0 is below +0.
 fn extreme(max: bool, nan: bool, a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() {
-        return if nan || (a.is_nan() && b.is_nan()) { f64::NAN } else if a.is_nan() { b } else { a };
+        return if nan || (a.is_nan() && b.is_nan()) {
+            f64::NAN
+        } else if a.is_nan() {
+            b
+        } else {
+            a
+        };
     }
     let a_first = if a == b { a.is_sign_negative() } else { a < b };
     if a_first != max { a } else { b }

@@ -43,8 +43,7 @@ impl Format {
         let least = 2 - (1 << (self.exponent - 1));
         let (kept, up) = cut(wide, leading.max(least) - self.fraction as i32 - scale, x < 0.0, round);
         let kept = u64::from(up) + kept;
-        let magnitude =
-            if leading < least { kept } else { (((leading - least) as u64) << self.fraction) + kept };
+        let magnitude = if leading < least { kept } else { (((leading - least) as u64) << self.fraction) + kept };
         if magnitude < u64::from(infinity) { sign | magnitude as u32 } else { sign | overflow(infinity, x < 0.0, round) }
     }
 }
@@ -54,7 +53,8 @@ fn cut(wide: u64, shift: i32, negative: bool, round: Round) -> (u64, bool) {
     if shift <= 0 {
         return (wide << -shift, false);
     }
-    let (kept, rest, half) = if shift > 63 { (0, wide.min(1), 2) } else { (wide >> shift, wide & ((1 << shift) - 1), 1 << (shift - 1)) };
+    let (kept, rest, half) =
+        if shift > 63 { (0, wide.min(1), 2) } else { (wide >> shift, wide & ((1 << shift) - 1), 1 << (shift - 1)) };
     let up = match round {
         Round::Nearest => rest > half || (rest == half && kept & 1 == 1),
         Round::NearestAway => rest >= half,

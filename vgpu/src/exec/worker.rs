@@ -121,7 +121,14 @@ impl<'a> Worker<'a> {
     }
 
     /// A finding's text and place.
-    pub(crate) fn describe(&self, b: &BlockMemory, site: Site<'_>, kind: FindingKind, what: String, address: Option<u64>) -> Finding {
+    pub(crate) fn describe(
+        &self,
+        b: &BlockMemory,
+        site: Site<'_>,
+        kind: FindingKind,
+        what: String,
+        address: Option<u64>,
+    ) -> Finding {
         let module = self.env.module();
         let (file, line) = site.inst.loc;
         let name = module.files.iter().find(|(n, _)| *n == u32::from(file)).map(|(_, name)| name.clone());
@@ -143,7 +150,14 @@ impl<'a> Worker<'a> {
     }
 
     /// Keeps a finding; of several at one instruction the one in the first block is told, with their number.
-    pub(crate) fn report(&mut self, b: &BlockMemory, site: Site<'_>, kind: FindingKind, address: Option<u64>, what: impl FnOnce(&Self) -> String) {
+    pub(crate) fn report(
+        &mut self,
+        b: &BlockMemory,
+        site: Site<'_>,
+        kind: FindingKind,
+        address: Option<u64>,
+        what: impl FnOnce(&Self) -> String,
+    ) {
         let key = (kind, site.inst.line);
         if let Some((block, warp, finding)) = self.findings.get_mut(&key) {
             finding.times += 1;

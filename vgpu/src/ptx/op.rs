@@ -320,22 +320,58 @@ pub(crate) enum Op {
     /// Source type; the result has twice its width.
     MulWide(Ty),
     MadWide(Ty),
-    Carry { kind: Carry, ty: Ty, uses: bool, sets: bool },
+    Carry {
+        kind: Carry,
+        ty: Ty,
+        uses: bool,
+        sets: bool,
+    },
     Bfe(Ty),
     Bfi(Ty),
-    Shf { left: bool, wrap: bool },
+    Shf {
+        left: bool,
+        wrap: bool,
+    },
     /// Modes 0 = default, 1 f4e, 2 b4e, 3 rc8, 4 ecl, 5 ecr, 6 rc16.
     Prmt(u8),
     Lop3(u8),
-    Dp4a { a_signed: bool, b_signed: bool },
-    Dp2a { a_signed: bool, b_signed: bool, hi: bool },
-    Szext { signed: bool, wrap: bool },
-    Bmsk { wrap: bool },
+    Dp4a {
+        a_signed: bool,
+        b_signed: bool,
+    },
+    Dp2a {
+        a_signed: bool,
+        b_signed: bool,
+        hi: bool,
+    },
+    Szext {
+        signed: bool,
+        wrap: bool,
+    },
+    Bmsk {
+        wrap: bool,
+    },
     Selp(Ty),
     /// Selector type is f32 or s32.
-    Slct { ty: Ty, float: bool },
-    Setp { cmp: Cmp, ty: Ty, combine: Combine, negate: bool, ftz: bool },
-    Set { cmp: Cmp, ty: Ty, to: Ty, combine: Combine, negate: bool, ftz: bool },
+    Slct {
+        ty: Ty,
+        float: bool,
+    },
+    Setp {
+        cmp: Cmp,
+        ty: Ty,
+        combine: Combine,
+        negate: bool,
+        ftz: bool,
+    },
+    Set {
+        cmp: Cmp,
+        ty: Ty,
+        to: Ty,
+        combine: Combine,
+        negate: bool,
+        ftz: bool,
+    },
     PredNot,
     PredAnd,
     PredOr,
@@ -347,56 +383,113 @@ pub(crate) enum Op {
     /// Address of `sym` + `imm`.
     MovSym,
     /// n sources of `bits` each into one register.
-    Pack { bits: u8 },
-    Unpack { bits: u8 },
+    Pack {
+        bits: u8,
+    },
+    Unpack {
+        bits: u8,
+    },
     Fl2(Fl2, Ty, Finish),
     Fl1(Fl1, Ty, Finish),
     /// Division as a multiplication by the reciprocal (`approx`, `full`).
     DivApprox(Finish),
     Fma(Ty, Finish),
     Testp(Testp, Ty),
-    Cvt { to: Ty, from: Ty, finish: Finish, integral: bool },
+    Cvt {
+        to: Ty,
+        from: Ty,
+        finish: Finish,
+        integral: bool,
+    },
     /// Two floats into one packed register: first source is the upper half.
-    CvtPack { to: Ty, finish: Finish },
+    CvtPack {
+        to: Ty,
+        finish: Finish,
+    },
     /// Two s32 saturated into bytes or halves, shifted into c (`cvt.pack`).
-    CvtPackInt { to: Ty },
-    Ld { space: Space, ty: Ty, order: Order },
-    St { space: Space, ty: Ty, order: Order },
-    Atom { space: Space, rmw: Rmw, ty: Ty },
-    Red { space: Space, rmw: Rmw, ty: Ty },
+    CvtPackInt {
+        to: Ty,
+    },
+    Ld {
+        space: Space,
+        ty: Ty,
+        order: Order,
+    },
+    St {
+        space: Space,
+        ty: Ty,
+        order: Order,
+    },
+    Atom {
+        space: Space,
+        rmw: Rmw,
+        ty: Ty,
+    },
+    Red {
+        space: Space,
+        rmw: Rmw,
+        ty: Ty,
+    },
     /// To generic (`to == false`: space → generic) or from generic.
-    Cvta { space: Space, to: bool },
+    Cvta {
+        space: Space,
+        to: bool,
+    },
     Isspacep(Space),
     Bra,
     Brx,
     /// Leaves the kernel.
     Exit,
     Trap,
-    Bar { kind: BarKind, aligned: bool, negate: bool },
+    Bar {
+        kind: BarKind,
+        aligned: bool,
+        negate: bool,
+    },
     WarpSync,
     Shfl(Shfl),
-    Vote { kind: Vote, negate: bool },
+    Vote {
+        kind: Vote,
+        negate: bool,
+    },
     MatchAny(Ty),
     MatchAll(Ty),
     Activemask,
-    Redux { rmw: Rmw, ty: Ty },
+    Redux {
+        rmw: Rmw,
+        ty: Ty,
+    },
     Elect,
-    CpAsync { bytes: u8 },
+    CpAsync {
+        bytes: u8,
+    },
     CpCommit,
     CpWait,
     CpWaitAll,
     Mbar(Mbar),
     Mma(Mma),
-    Ldmatrix { count: u8, trans: bool },
-    Stmatrix { count: u8, trans: bool },
+    Ldmatrix {
+        count: u8,
+        trans: bool,
+    },
+    Stmatrix {
+        count: u8,
+        trans: bool,
+    },
     Movmatrix,
     WmmaLoad(WmmaMem),
     WmmaStore(WmmaMem),
-    WmmaMma { shape: Mma },
+    WmmaMma {
+        shape: Mma,
+    },
     Fence,
     Nanosleep,
     /// Bytes of per-thread local memory from one place to another (arguments of inlined calls).
-    CopyLocal { from: u32, to: u32, bytes: u32 },
+    CopyLocal {
+        from: u32,
+        to: u32,
+        bytes: u32,
+    },
 }
 
 /// No symbol.

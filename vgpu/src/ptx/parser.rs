@@ -185,7 +185,9 @@ impl<'a> Parser<'a> {
                     self.pos += 1;
                     self.int()?;
                 }
-                Some(Tok::Word(".reqnctapercluster" | ".blocksareclusters" | ".explicitcluster" | ".noreturn" | ".abi_preserve")) => {
+                Some(Tok::Word(
+                    ".reqnctapercluster" | ".blocksareclusters" | ".explicitcluster" | ".noreturn" | ".abi_preserve",
+                )) => {
                     return self.fail(format!("{} is not supported", self.found()));
                 }
                 Some(Tok::Word(".pragma")) => self.skip_statement()?,
@@ -239,9 +241,7 @@ impl<'a> Parser<'a> {
                 ".v2" => lanes = 2,
                 ".v4" => lanes = 4,
                 ".global" | ".shared" | ".const" | ".local" => {}
-                ".attribute" => {
-                    while self.next()? != Tok::Mark(b')') {}
-                }
+                ".attribute" => while self.next()? != Tok::Mark(b')') {},
                 _ => match Ty::parse(&word[1..]) {
                     Some(ty) => elem = Some(ty),
                     None => return self.fail(format!("`{word}` is no type of a variable")),
@@ -301,13 +301,7 @@ impl<'a> Parser<'a> {
     }
 
     fn signed_offset(&mut self) -> Res<i64> {
-        if self.eat(b'+') {
-            self.int()
-        } else if self.peek() == Some(Tok::Mark(b'-')) {
-            self.int()
-        } else {
-            Ok(0)
-        }
+        if self.eat(b'+') || self.peek() == Some(Tok::Mark(b'-')) { self.int() } else { Ok(0) }
     }
 
     fn body(&mut self) -> Res<Vec<Stmt<'a>>> {

@@ -67,10 +67,18 @@ pub(crate) enum Stmt<'a> {
     Open,
     Close,
     /// `.reg .type name;` or `name<count>`.
-    Reg { ty: Ty, name: &'a str, count: Option<u32>, line: u32 },
+    Reg {
+        ty: Ty,
+        name: &'a str,
+        count: Option<u32>,
+        line: u32,
+    },
     Var(Var<'a>),
     /// `label: .branchtargets a, b;`
-    Targets { name: &'a str, targets: Vec<&'a str> },
+    Targets {
+        name: &'a str,
+        targets: Vec<&'a str>,
+    },
 }
 
 /// A function with or without body.

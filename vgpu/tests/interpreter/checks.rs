@@ -14,22 +14,50 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
     let copy = "cvt.u64.u32 %rd5, %r6; mul.wide.u32 %rd4, %r1, 4; add.s64 %rd4, %rd0, %rd4; cp.async.ca.shared.global [%r6], [%rd4], 4; cp.async.commit_group;";
     let cases: &[(&str, &str, &[FindingKind])] = &[
         ("a barrier between", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
-        ("written, then read by another warp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r7];", &[SharedRace, UninitialisedShared]),
-        ("read, then written by another warp", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; st.shared.u32 [%r6], 1;", &[SharedRace]),
-        ("read, barrier, written", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; bar.sync 0; st.shared.u32 [%r6], 1;", &[]),
+        (
+            "written, then read by another warp",
+            "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r7];",
+            &[SharedRace, UninitialisedShared],
+        ),
+        (
+            "read, then written by another warp",
+            "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; st.shared.u32 [%r6], 1;",
+            &[SharedRace],
+        ),
+        (
+            "read, barrier, written",
+            "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; bar.sync 0; st.shared.u32 [%r6], 1;",
+            &[],
+        ),
         ("written by two warps", "st.shared.u32 [tile], %r9;", &[SharedRace]),
         ("never written", "ld.shared.u32 %f0, [%r6];", &[UninitialisedShared]),
         ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f0, [%r6];", &[UninitialisedShared]),
-        ("halves of a word by neighbours", "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];", &[]),
+        (
+            "halves of a word by neighbours",
+            "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];",
+            &[],
+        ),
         ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
         ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
         ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
-        ("atomics by all", "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;", &[]),
+        (
+            "atomics by all",
+            "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
+            &[],
+        ),
         ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
-        ("a copy read by another warp after the wait, no barrier", "COPY cp.async.wait_all; ld.shared.u32 %f0, [%r7];", &[SharedRace, UnwaitedCopy]),
+        (
+            "a copy read by another warp after the wait, no barrier",
+            "COPY cp.async.wait_all; ld.shared.u32 %f0, [%r7];",
+            &[SharedRace, UnwaitedCopy, UninitialisedShared],
+        ),
         ("a copy read after wait and barrier", "COPY cp.async.wait_all; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
         ("barrier, but no wait", "COPY bar.sync 0; ld.shared.u32 %f0, [%r7];", &[UnwaitedCopy]),
-        ("a copy over what another warp still reads", "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r7]; COPY cp.async.wait_all;", &[SharedRace]),
+        (
+            "a copy over what another warp still reads",
+            "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r7]; COPY cp.async.wait_all;",
+            &[SharedRace],
+        ),
     ];
     for (name, body, expected) in cases {
         for seed in [0, 1, 2, 5] {
@@ -40,7 +68,7 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
             let report = rig.run(&kernel(TILE, &body), "k", 1, 64, &[input, 0, 0, 0]).unwrap();
             let found = kinds(&report);
             // Where two mistakes overlap, the order of the warps decides which of them is seen.
-            if expected.len() == 2 {
+            if expected.len() > 1 {
                 assert!(!found.is_empty() && found.iter().all(|k| expected.contains(k)), "{name}, seed {seed}: {found:?}");
             } else {
                 assert_eq!(found, *expected, "{name}, seed {seed}");
@@ -76,9 +104,24 @@ fn blocks_that_touch_the_same_word_are_caught_unless_they_use_atomics() {
     let cases: &[(&str, String, &[FindingKind], bool)] = &[
         ("each its own", format!("{own} st.global.u32 [%rd4], %r1;"), &[], true),
         ("all the same", format!("{word} st.global.u32 [%rd3], %r1;"), &[FindingKind::GlobalRace], true),
-        ("one writes what others read", format!("{word} {own} ld.global.u32 %f0, [%rd3]; st.global.u32 [%rd4], %f0;"), &[FindingKind::GlobalRace], false),
-        ("reads shared by all", format!("{word} {own} ld.global.u32 %f0, [%rd3]; add.s64 %rd4, %rd4, 1024; st.global.u32 [%rd4], %f0;"), &[], true),
-        ("reads and writes its own", format!("{own} ld.global.u32 %f0, [%rd4]; add.u32 %f0, %f0, 1; st.global.u32 [%rd4], %f0;"), &[], false),
+        (
+            "one writes what others read",
+            format!("{word} {own} ld.global.u32 %f0, [%rd3]; st.global.u32 [%rd4], %f0;"),
+            &[FindingKind::GlobalRace],
+            false,
+        ),
+        (
+            "reads shared by all",
+            format!("{word} {own} ld.global.u32 %f0, [%rd3]; add.s64 %rd4, %rd4, 1024; st.global.u32 [%rd4], %f0;"),
+            &[],
+            true,
+        ),
+        (
+            "reads and writes its own",
+            format!("{own} ld.global.u32 %f0, [%rd4]; add.u32 %f0, %f0, 1; st.global.u32 [%rd4], %f0;"),
+            &[],
+            false,
+        ),
         ("atomics", format!("{word} red.global.add.u32 [%rd3], 1;"), &[], false),
         ("halves of one word", format!("{half} st.global.u16 [%rd4], %h0;"), &[], true),
     ];
@@ -106,18 +149,34 @@ fn fault(body: &str, shared: &str) -> (Rig, Box<vgpu::check::Finding>) {
 fn addresses_outside_every_allocation_say_what_is_near() {
     let index = "mul.wide.u32 %rd3, %r4, 4; add.s64 %rd3, %rd0, %rd3;";
     let cases: &[(String, FindingKind, &str)] = &[
-        (format!("{index} ld.global.u32 %f0, [%rd3];"), FindingKind::OutOfBounds, "0 bytes past the end of `weights` (400 bytes)"),
-        (format!("{index} st.global.u32 [%rd3+40], %f0;"), FindingKind::OutOfBounds, "0 bytes past the end of `weights` (400 bytes)"),
+        (
+            format!("{index} ld.global.u32 %f0, [%rd3];"),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of `weights` (400 bytes)",
+        ),
+        (
+            format!("{index} st.global.u32 [%rd3+40], %f0;"),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of `weights` (400 bytes)",
+        ),
         ("ld.global.u32 %f0, [%rd0+-4];".into(), FindingKind::OutOfBounds, "4 bytes before `weights` (400 bytes)"),
         ("ld.global.u32 %f0, [%rd2];".into(), FindingKind::OutOfBounds, "no allocation is near it"),
         ("ld.global.u32 %f0, [%rd0+2];".into(), FindingKind::Misaligned, "not a multiple of 4"),
         ("ld.global.v4.u32 {%f0,%f1,%f2,%f3}, [%rd0+8];".into(), FindingKind::Misaligned, "not a multiple of 16"),
         ("atom.global.add.u32 %f0, [%rd1+32], 1;".into(), FindingKind::OutOfBounds, "updates 4 bytes of global memory"),
-        ("mov.u32 %r5, tile; ld.shared.u32 %f0, [%r5+512];".into(), FindingKind::OutOfBounds, "0 bytes past the end of the block's 512 bytes"),
+        (
+            "mov.u32 %r5, tile; ld.shared.u32 %f0, [%r5+512];".into(),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of the block's 512 bytes",
+        ),
         ("mov.u32 %r5, tile; st.shared.v2.u32 [%r5+4], {%f0,%f1};".into(), FindingKind::Misaligned, "not a multiple of 8"),
         ("ld.shared.u32 %f0, [%r5+-4];".into(), FindingKind::OutOfBounds, "past the end"),
         ("trap;".into(), FindingKind::Trap, "trap"),
-        ("mov.u32 %r5, tile; cp.async.ca.shared.global [%r5], [%rd0+400], 4;".into(), FindingKind::OutOfBounds, "past the end of `weights`"),
+        (
+            "mov.u32 %r5, tile; cp.async.ca.shared.global [%r5], [%rd0+400], 4;".into(),
+            FindingKind::OutOfBounds,
+            "past the end of `weights`",
+        ),
     ];
     for (body, kind, text) in cases {
         let (_, finding) = fault(body, TILE);

@@ -44,13 +44,17 @@ fn every_half_comes_back_from_f32() {
 #[test]
 fn rounding_to_halves_breaks_ties_to_even() {
     for (nudge, name) in [(-1i32, "below"), (0, "at"), (1, "above")] {
-        let near = format!("shl.b32 %r5, %r4, 16; add.s32 %f0, %r5, {}; cvt.rn.bf16.f32 %h1, %f0; cvt.u32.u16 %f1, %h1;", 0x8000 + nudge);
+        let near = format!(
+            "shl.b32 %r5, %r4, 16; add.s32 %f0, %r5, {}; cvt.rn.bf16.f32 %h1, %f0; cvt.u32.u16 %f1, %h1;",
+            0x8000 + nudge
+        );
         let expected = |i: u16| {
             let x = f32::from_bits((u32::from(i) << 16).wrapping_add((0x8000 + nudge) as u32));
             if x.is_nan() { 0x7fff } else { u32::from(bf16::from_f32(x).to_bits()) }
         };
         assert_eq!(differences(&all_inputs(&near), expected), Vec::<String>::new(), "bf16, {name} the middle");
-        let near = format!("shl.b32 %r5, %r4, 16; add.s32 %f0, %r5, {}; cvt.rn.f16.f32 %h1, %f0; cvt.u32.u16 %f1, %h1;", 0x1000 + nudge);
+        let near =
+            format!("shl.b32 %r5, %r4, 16; add.s32 %f0, %r5, {}; cvt.rn.f16.f32 %h1, %f0; cvt.u32.u16 %f1, %h1;", 0x1000 + nudge);
         let expected = |i: u16| {
             let x = f32::from_bits((u32::from(i) << 16).wrapping_add((0x1000 + nudge) as u32));
             if x.is_nan() { 0x7fff } else { u32::from(f16::from_f32(x).to_bits()) }

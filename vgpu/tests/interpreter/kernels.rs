@@ -32,7 +32,14 @@ fn a_scan_by_shuffles_and_shared_memory_adds_up_for_every_seed() {
         let report = rig.run(&kernel(".shared .align 4 .b8 sums[32];", SCAN), "k", 2, 256, &[input, output, 0, 0]).unwrap();
         assert_eq!(report.findings, [], "seed {seed}");
         assert!(report.idempotent);
-        let scan = |part: &[u32]| part.iter().scan(0, |s, v| { *s += v; Some(*s) }).collect::<Vec<u32>>();
+        let scan = |part: &[u32]| {
+            part.iter()
+                .scan(0, |s, v| {
+                    *s += v;
+                    Some(*s)
+                })
+                .collect::<Vec<u32>>()
+        };
         let expected: Vec<u32> = values.chunks(256).flat_map(scan).collect();
         assert_eq!(rig.read::<u32>(output, 512), expected);
     }

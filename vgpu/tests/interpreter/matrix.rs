@@ -63,7 +63,13 @@ fn b_at(k: usize, e: Elem, t: usize, i: usize) -> (usize, usize) {
     let (g, q) = (t >> 2, t & 3);
     let row = match (e.bits(), k) {
         (16, _) => q * 2 + (i & 1) + if i >= 2 { 8 } else { 0 },
-        (32, _) => if i == 0 { q } else { q + 4 },
+        (32, _) => {
+            if i == 0 {
+                q
+            } else {
+                q + 4
+            }
+        }
         (8, _) => q * 4 + (i & 3) + if i >= 4 { 16 } else { 0 },
         _ => q,
     };
@@ -219,7 +225,8 @@ fn ldmatrix_gives_rows_or_columns_to_the_lanes() {
                 for i in 0..count as u32 {
                     let (line, at) = (lane / 4, lane % 4 * 2);
                     let value = |row: u32, col: u32| i * 64 + row * 8 + col;
-                    let (low, high) = if trans { (value(at, line), value(at + 1, line)) } else { (value(line, at), value(line, at + 1)) };
+                    let (low, high) =
+                        if trans { (value(at, line), value(at + 1, line)) } else { (value(line, at), value(line, at + 1)) };
                     assert_eq!(got[(lane * 4 + i) as usize], low | high << 16, "x{count}{t} lane {lane} register {i}");
                 }
             }
@@ -277,7 +284,11 @@ fn wmma_multiplies_whatever_the_layout_in_memory() {
                         let bx = |l: usize| b[if bl == "row" { l * n + col } else { col * k + l }];
                         let expected = (0..k).fold(1f64, |s, l| s + value(ax(l)) * value(bx(l)));
                         let error = (f64::from(got[row * n + col]) - expected).abs();
-                        assert!(error < 1e-5, "{shape} {ty} {al} {bl}: D[{row}][{col}] is {}, expected {expected}", got[row * n + col]);
+                        assert!(
+                            error < 1e-5,
+                            "{shape} {ty} {al} {bl}: D[{row}][{col}] is {}, expected {expected}",
+                            got[row * n + col]
+                        );
                     }
                 }
             }

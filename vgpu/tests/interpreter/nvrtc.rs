@@ -6,21 +6,30 @@ use super::rig::{Noise, Rig};
 
 const ARCHITECTURES: [&str; 4] = ["compute_75", "compute_80", "compute_90", "compute_120"];
 
-struct Nvrtc(libloading::Library);
+pub(crate) struct Nvrtc(libloading::Library);
 
 impl Nvrtc {
-    fn open() -> Option<Self> {
+    pub(crate) fn open() -> Option<Self> {
         let path = std::env::var_os("TILECAST_NVRTC")?;
         // SAFETY: loading NVRTC runs its initialisers, as every user of it does.
         Some(Self(unsafe { libloading::Library::new(path) }.expect("TILECAST_NVRTC names a library")))
     }
 
     fn compile(&self, source: &str, architecture: &str) -> String {
+        self.compile_with(source, architecture, &[])
+    }
+
+    pub(crate) fn compile_with(&self, source: &str, architecture: &str, more: &[String]) -> String {
         let source = CString::new(source).unwrap();
-        let options = [CString::new(format!("--gpu-architecture={architecture}")).unwrap(), CString::new("-lineinfo").unwrap()];
+        let options: Vec<CString> = [format!("--gpu-architecture={architecture}"), "-lineinfo".into()]
+            .iter()
+            .chain(more)
+            .map(|o| CString::new(o.as_str()).unwrap())
+            .collect();
         let pointers: Vec<*const c_char> = options.iter().map(|o| o.as_ptr()).collect();
         let mut program: *mut c_void = std::ptr::null_mut();
-        type Create = unsafe extern "C" fn(*mut *mut c_void, *const c_char, *const c_char, c_int, *const c_void, *const c_void) -> c_int;
+        type Create =
+            unsafe extern "C" fn(*mut *mut c_void, *const c_char, *const c_char, c_int, *const c_void, *const c_void) -> c_int;
         type Compile = unsafe extern "C" fn(*mut c_void, c_int, *const *const c_char) -> c_int;
         type Size = unsafe extern "C" fn(*mut c_void, *mut usize) -> c_int;
         type Text = unsafe extern "C" fn(*mut c_void, *mut u8) -> c_int;
@@ -28,8 +37,10 @@ impl Nvrtc {
         unsafe {
             let create = self.0.get::<Create>(c"nvrtcCreateProgram").unwrap();
             assert_eq!(create(&raw mut program, source.as_ptr(), c"k.cu".as_ptr(), 0, std::ptr::null(), std::ptr::null()), 0);
-            let failed = self.0.get::<Compile>(c"nvrtcCompileProgram").unwrap()(program, 2, pointers.as_ptr()) != 0;
-            let (size, text) = if failed { (c"nvrtcGetProgramLogSize", c"nvrtcGetProgramLog") } else { (c"nvrtcGetPTXSize", c"nvrtcGetPTX") };
+            let failed =
+                self.0.get::<Compile>(c"nvrtcCompileProgram").unwrap()(program, pointers.len() as c_int, pointers.as_ptr()) != 0;
+            let (size, text) =
+                if failed { (c"nvrtcGetProgramLogSize", c"nvrtcGetProgramLog") } else { (c"nvrtcGetPTXSize", c"nvrtcGetPTX") };
             let mut bytes = 0;
             self.0.get::<Size>(size).unwrap()(program, &raw mut bytes);
             let mut out = vec![0u8; bytes];
@@ -194,9 +205,17 @@ fn the_compilers_own_sequences_for_functions_and_divisions_come_out_right() {
                 6 => 1.0 / (v + 3.0),
                 _ => (1..=5).map(|j| v / f64::from(j)).sum(),
             };
-            assert!((f64::from(y[i]) - expected).abs() <= 4e-6 * (1.0 + expected.abs()), "{architecture}: y[{i}] is {}, expected {expected}", y[i]);
+            assert!(
+                (f64::from(y[i]) - expected).abs() <= 4e-6 * (1.0 + expected.abs()),
+                "{architecture}: y[{i}] is {}, expected {expected}",
+                y[i]
+            );
             let expected = v.exp() / 3.0 + (v + 3.0).sqrt() + (v * 7.0).round_ties_even();
-            assert!((z[i] - expected).abs() <= 1e-14 * (1.0 + expected.abs()), "{architecture}: z[{i}] is {}, expected {expected}", z[i]);
+            assert!(
+                (z[i] - expected).abs() <= 1e-14 * (1.0 + expected.abs()),
+                "{architecture}: z[{i}] is {}, expected {expected}",
+                z[i]
+            );
             let j = i as i32;
             let wide = ((i as u64).wrapping_mul(0x0123_4567_89ab_cdef) >> 40) as i32 % 101;
             let expected = j / 7 * 1000 + j % 13 + j.count_ones() as i32 + j.leading_zeros() as i32 + j * (j & 7) + wide;

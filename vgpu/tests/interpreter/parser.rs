@@ -3,7 +3,8 @@
 use super::rig::{HEADER, Rig, kernel};
 
 fn refusal(body: &str) -> String {
-    let text = format!("{HEADER}.visible .entry k()\n{{\n.reg .b32 %r<9>; .reg .b64 %rd<9>; .reg .pred %p<9>;\n{body}\nret;\n}}\n");
+    let text =
+        format!("{HEADER}.visible .entry k()\n{{\n.reg .b32 %r<9>; .reg .b64 %rd<9>; .reg .pred %p<9>;\n{body}\nret;\n}}\n");
     vgpu::ptx::parse(&text).map(|_| String::from("accepted")).unwrap_or_else(|e| e.to_string())
 }
 
@@ -20,7 +21,10 @@ fn what_is_not_supported_is_named_with_its_line() {
         ("bra NOWHERE;", "ptx line 7: label `NOWHERE` is not in this function"),
         ("add.f8 %r1, %r2, %r3;", "ptx line 7: `add.f8` has no type this GPU knows"),
         ("ld.global.v4.u32 %r1, [%rd1];", "ptx line 7: `ld.global.v4.u32` wants `4` registers, not `1`"),
-        ("mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%r1}, {%r2}, {%r3}, {%r4};", "ptx line 7: opcode `mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32` (Volta's layout) is not supported"),
+        (
+            "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%r1}, {%r2}, {%r3}, {%r4};",
+            "ptx line 7: opcode `mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32` (Volta's layout) is not supported",
+        ),
         ("call.uni missing;", "ptx line 7: call of `missing`, which is not in this module, is not supported"),
     ];
     for (body, expected) in cases {
@@ -30,7 +34,9 @@ fn what_is_not_supported_is_named_with_its_line() {
 
 #[test]
 fn a_text_that_is_no_ptx_is_refused() {
-    for text in ["", "hello", "\u{7f}ELF", ".version 8.0\n.target sm_80\n.address_size 32\n", ".version 8.0 .entry k() { mov.u32 %r1"] {
+    for text in
+        ["", "hello", "\u{7f}ELF", ".version 8.0\n.target sm_80\n.address_size 32\n", ".version 8.0 .entry k() { mov.u32 %r1"]
+    {
         assert!(vgpu::ptx::parse(text).is_err(), "{text:?}");
     }
 }

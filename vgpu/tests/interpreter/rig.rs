@@ -36,12 +36,21 @@ impl Rig {
     }
 
     /// Runs `kernel`; parameters are given as words that fit their sizes.
-    pub(crate) fn launch(&self, image: &Image, kernel: &str, grid: [u32; 3], block: [u32; 3], shared: u32, params: &[u64]) -> Result<Report, Fault> {
+    pub(crate) fn launch(
+        &self,
+        image: &Image,
+        kernel: &str,
+        grid: [u32; 3],
+        block: [u32; 3],
+        shared: u32,
+        params: &[u64],
+    ) -> Result<Report, Fault> {
         let function = image.module.function(kernel).expect("kernel is in the module");
         let mut bytes = vec![0; function.param_bytes as usize];
         assert_eq!(params.len(), function.params.len(), "parameters of {kernel}");
         for (value, param) in params.iter().zip(&function.params) {
-            bytes[param.offset as usize..(param.offset + param.size) as usize].copy_from_slice(&value.to_le_bytes()[..param.size as usize]);
+            bytes[param.offset as usize..(param.offset + param.size) as usize]
+                .copy_from_slice(&value.to_le_bytes()[..param.size as usize]);
         }
         run(image, kernel, &Launch { grid, block, dynamic_shared_bytes: shared, params: bytes }, &self.memory, &self.options)
     }

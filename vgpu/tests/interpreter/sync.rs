@@ -8,7 +8,8 @@ use super::rig::{Rig, kernel, kinds};
 fn words(body: &str, shared: &str, threads: u32) -> (Vec<u32>, Vec<FindingKind>) {
     let rig = Rig::new();
     let out = rig.buffer("out", &vec![0u32; threads as usize]);
-    let text = kernel(shared, &format!("{body}\nmul.wide.u32 %rd3, %r1, 4; add.s64 %rd3, %rd0, %rd3; st.global.u32 [%rd3], %f0;"));
+    let text =
+        kernel(shared, &format!("{body}\nmul.wide.u32 %rd3, %r1, 4; add.s64 %rd3, %rd0, %rd3; st.global.u32 [%rd3], %f0;"));
     let report = rig.run(&text, "k", 1, threads, &[out, 0, 0, 0]).unwrap();
     (rig.read(out, threads as usize), kinds(&report))
 }
@@ -68,7 +69,9 @@ const PLACE: &str = "mov.u32 %r5, tile; shl.b32 %r6, %r1, 2; add.u32 %r6, %r6, %
 #[test]
 fn named_barriers_order_only_those_who_take_part() {
     // Warps 0 and 1 meet at barrier 1, warps 2 and 3 at barrier 2; each reads what its partner wrote.
-    let paired = format!("{PLACE} st.shared.u32 [%r6], %r1; shr.u32 %r8, %r7, 1; add.u32 %r8, %r8, 1; bar.sync %r8, 64; xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];");
+    let paired = format!(
+        "{PLACE} st.shared.u32 [%r6], %r1; shr.u32 %r8, %r7, 1; add.u32 %r8, %r8, 1; bar.sync %r8, 64; xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];"
+    );
     assert_eq!(words(&paired, TILE, 128), ((0..128).map(|t| t ^ 32).collect(), vec![]));
     // The same, reading across the pairs.
     let crossed = paired.replace("xor.b32 %r9, %r6, 128", "xor.b32 %r9, %r6, 256");
@@ -104,7 +107,9 @@ fn an_mbarrier_hands_over_between_warps() {
 
 #[test]
 fn warps_that_left_do_not_hold_up_a_barrier() {
-    let body = format!("{PLACE} setp.ge.u32 %p0, %r1, 64; @%p0 exit; st.shared.u32 [%r6], %r1; bar.sync 0; xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];");
+    let body = format!(
+        "{PLACE} setp.ge.u32 %p0, %r1, 64; @%p0 exit; st.shared.u32 [%r6], %r1; bar.sync 0; xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];"
+    );
     let expected = (0..96).map(|t| if t < 64 { t ^ 32 } else { 0 }).collect();
     assert_eq!(words(&body, TILE, 96), (expected, vec![]));
 }
@@ -150,13 +155,17 @@ fn a_wait_that_keeps_groups_lands_only_the_older_ones() {
             "shl.b32 %r5, %r1, 4; cvt.u64.u32 %rd5, %r5; add.s64 %rd4, %rd1, %rd5; mov.u32 %r6, tile; add.u32 %r6, %r6, %r5;
             {}{}{} {wait} bar.sync 0; ld.shared.u32 %f0, [%r6+{}];
             mul.wide.u32 %rd3, %r1, 4; add.s64 %rd3, %rd0, %rd3; st.global.u32 [%rd3], %f0;",
-            stage(0), stage(1), stage(2), read * 512
+            stage(0),
+            stage(1),
+            stage(2),
+            read * 512
         )
     };
     let run = |wait: &str, read: u32| {
         let rig = Rig::new();
         let (out, input) = (rig.buffer("out", &[0u32; 32]), rig.buffer("in", &(0..384u32).collect::<Vec<_>>()));
-        let report = rig.run(&kernel(".shared .align 16 .b8 tile[1536];", &body(wait, read)), "k", 1, 32, &[out, input, 0, 0]).unwrap();
+        let report =
+            rig.run(&kernel(".shared .align 16 .b8 tile[1536];", &body(wait, read)), "k", 1, 32, &[out, input, 0, 0]).unwrap();
         (rig.read::<u32>(out, 32), kinds(&report))
     };
     let stage_of = |n: u32| (0..32).map(|t| n * 128 + t * 4).collect::<Vec<u32>>();

@@ -23,7 +23,9 @@ impl<'a> Lower<'a, '_> {
             "shl" | "shr" => self.shift(base, mods, args)?,
             "neg" | "abs" | "cnot" | "popc" | "clz" | "brev" | "bfind" => self.one(base, mods, args)?,
             "rcp" | "sqrt" | "rsqrt" | "ex2" | "lg2" | "sin" | "cos" | "tanh" => self.special_function(base, mods, args)?,
-            "sad" | "bfe" | "bfi" | "shf" | "prmt" | "lop3" | "dp4a" | "dp2a" | "szext" | "bmsk" => self.bits(base, mods, args)?,
+            "sad" | "bfe" | "bfi" | "shf" | "prmt" | "lop3" | "dp4a" | "dp2a" | "szext" | "bmsk" => {
+                self.bits(base, mods, args)?
+            }
             "setp" | "set" => self.compare(base, mods, args)?,
             "selp" | "slct" => self.select(base, mods, args)?,
             "testp" => self.testp(mods, args)?,
@@ -381,4 +383,3 @@ fn doubled(ty: Ty) -> Ty {
         _ => Ty::B128,
     }
 }
-

@@ -111,7 +111,9 @@ impl<'a> Lower<'a, '_> {
         if mods.words.iter().any(|w| matches!(*w, "async" | "v2" | "v4" | "v8" | "b128")) {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
-        mods.drop_if(|w| matches!(w, "relaxed" | "acquire" | "release" | "acq_rel" | "cta" | "gpu" | "sys" | "noftz" | "L2::cache_hint"));
+        mods.drop_if(|w| {
+            matches!(w, "relaxed" | "acquire" | "release" | "acq_rel" | "cta" | "gpu" | "sys" | "noftz" | "L2::cache_hint")
+        });
         let space = take_space(mods).unwrap_or(Space::Generic);
         let rmw = match mods.take_any(&["add", "min", "max", "and", "or", "xor", "inc", "dec", "exch", "cas"]) {
             Some("add") => Rmw::Add,
@@ -221,7 +223,9 @@ impl<'a> Lower<'a, '_> {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
         let parity = mods.take("parity");
-        mods.drop_if(|w| matches!(w, "shared" | "shared::cta" | "b64" | "release" | "acquire" | "relaxed" | "cta" | "noComplete"));
+        mods.drop_if(|w| {
+            matches!(w, "shared" | "shared::cta" | "b64" | "release" | "acquire" | "relaxed" | "cta" | "noComplete")
+        });
         let kind = match mods.take_any(&["init", "inval", "arrive_drop", "arrive", "test_wait", "try_wait"]) {
             Some("init") => Mbar::Init,
             Some("inval") => Mbar::Inval,

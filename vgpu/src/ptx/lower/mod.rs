@@ -291,7 +291,9 @@ impl<'a> Lower<'a, '_> {
         }
         let raw = self.raw;
         let callee = raw.functions.iter().find(|f| f.name == *text && f.body.is_some());
-        let Some(callee) = callee else { return self.fail(format!("call of `{text}`, which is not in this module, is not supported")) };
+        let Some(callee) = callee else {
+            return self.fail(format!("call of `{text}`, which is not in this module, is not supported"));
+        };
         if self.calls.contains(text) {
             return self.fail(format!("recursion through `{text}` is not supported"));
         }

@@ -173,9 +173,9 @@ impl<'a> Lower<'a, '_> {
     pub(super) fn pred(&mut self, arg: &Arg<'a>) -> Res<(Reg, bool)> {
         match arg {
             Arg::Not(name) => Ok((self.register(name, Class::Pred)?, true)),
-            Arg::Name { text, negative, .. } => {
+            Arg::Name { text, .. } => {
                 if let Some(Number::Int(value)) = number::parse(text) {
-                    let truth = u64::from(value != 0 || *negative && value != 0);
+                    let truth = u64::from(value != 0);
                     let reg = self.fresh(Class::Pred);
                     let source = self.constant(Class::R32, truth);
                     let zero = self.constant(Class::R32, 0);
