@@ -216,22 +216,11 @@ fn gather_wmma<T: Copy>(
     }
 }
 
-/// Registers of the fragments of A and B in `wmma.mma`: f16 fragments come twice over.
-fn wmma_counts(shape: Mma, total: usize) -> (usize, usize) {
-    let of = |rows: u8, cols: u8, ty: MmaTy| match ty {
-        MmaTy::F16 => 8,
-        MmaTy::F64 => 1,
-        _ => count(rows, cols, ty.bits()),
-    };
-    let (a, b) = (of(shape.m, shape.k, shape.a), of(shape.k, shape.n, shape.b));
-    debug_assert!(a + b < total);
-    (a, b)
-}
-
 lane_fn! {
     /// `wmma.mma`: registers are D, A, B, C.
     fn wmma(shape: Mma, dst: usize, regs: Regs, r: &[Reg]) {
-        let (na, nb) = wmma_counts(shape, r.len() - dst);
+        let (na, nb) = shape.wmma_registers();
+        let (na, nb) = (na as usize, nb as usize);
         let (d, a, b, c) = parts(r, dst, na, nb);
         let (m, n, k) = (shape.m, shape.n, shape.k);
         let unique = usize::from(m) * usize::from(n) / 32;

@@ -49,15 +49,15 @@ const SOURCE: &str = r#"
 #define JOIN(a, b) a##b
 #define CLASS(x) JOIN(cutlass::arch::OpClass, x)
 using Swizzle = cutlass::gemm::threadblock::GemmIdentityThreadblockSwizzle<1>;
-using K = typename cutlass::gemm::kernel::DefaultGemm<E, cutlass::layout::RowMajor, AL, E, cutlass::layout::LB, AL, R,
-    cutlass::layout::RowMajor, float, CLASS(OP), cutlass::arch::GEN, cutlass::gemm::GemmShape<TM, TN, TK>,
-    cutlass::gemm::GemmShape<TM / WM, TN / WN, TK>, cutlass::gemm::GemmShape<IM, IN, IK>,
-    cutlass::epilogue::thread::LinearCombination<R, AC, float, float>, Swizzle, ST, false, cutlass::arch::OpMultiplyAdd>::GemmKernel;
+using K = typename cutlass::gemm::kernel::DefaultGemm<ARG_E, cutlass::layout::RowMajor, ARG_AL, ARG_E, cutlass::layout::ARG_LB, ARG_AL, ARG_R,
+    cutlass::layout::RowMajor, float, CLASS(ARG_OP), cutlass::arch::ARG_GEN, cutlass::gemm::GemmShape<ARG_TM, ARG_TN, ARG_TK>,
+    cutlass::gemm::GemmShape<ARG_TM / ARG_WM, ARG_TN / ARG_WN, ARG_TK>, cutlass::gemm::GemmShape<ARG_IM, ARG_IN, ARG_IK>,
+    cutlass::epilogue::thread::LinearCombination<ARG_R, ARG_AC, float, float>, Swizzle, ARG_ST, false, cutlass::arch::OpMultiplyAdd>::GemmKernel;
 extern "C" __constant__ unsigned object_bytes = sizeof(typename K::Params);
 extern "C" __constant__ unsigned shared_bytes = sizeof(typename K::SharedStorage);
-extern "C" __global__ void make(E* a, E* b, R* d, int m, int n, int k, int ldb, typename K::Params* object) {
+extern "C" __global__ void make(ARG_E* a, ARG_E* b, ARG_R* d, int m, int n, int k, int ldb, typename K::Params* object) {
     cutlass::gemm::GemmCoord size(m, n, k);
-    auto tiles = Swizzle::get_tiled_shape(size, cutlass::gemm::GemmCoord(TM, TN, TK), 1);
+    auto tiles = Swizzle::get_tiled_shape(size, cutlass::gemm::GemmCoord(ARG_TM, ARG_TN, ARG_TK), 1);
     *object = typename K::Params(size, tiles, {a, k}, {b, ldb}, {d, n}, {d, n}, {1.f, 0.f});
 }
 extern "C" __global__ void gemm(const __grid_constant__ typename K::Params object) {
@@ -69,8 +69,8 @@ extern "C" __global__ void gemm(const __grid_constant__ typename K::Params objec
 fn run(nvrtc: &Nvrtc, instance: &Instance, includes: &[String]) {
     let mut options = vec!["--std=c++17".into(), "-default-device".into(), "-diag-suppress=20044".into()];
     options.extend(includes.iter().map(|i| format!("-I{i}")));
-    options.extend(instance.arguments.split(' ').map(|d| format!("-D{d}")));
-    options.extend([format!("-DE={}", instance.element), format!("-DR={}", instance.result)]);
+    options.extend(instance.arguments.split(' ').map(|d| format!("-DARG_{d}")));
+    options.extend([format!("-DARG_E={}", instance.element), format!("-DARG_R={}", instance.result)]);
     let rig = Rig::new();
     let image = rig.image(&nvrtc.compile_with(SOURCE, "compute_80", &options));
     let (m, n, k) = (136usize, 72, 40);

@@ -77,7 +77,7 @@ impl<'a> Lower<'a, '_> {
             return self.literal(value, ty, *negative);
         }
         if let Some((reg, _)) = self.any_register(text) {
-            return Ok(reg);
+            return self.no_predicate(text, reg);
         }
         if let Some(special) = special(text) {
             let class = ty.class().unwrap_or(Class::R32);
@@ -92,6 +92,13 @@ impl<'a> Lower<'a, '_> {
         let reg = self.fresh(if ty.bytes() == 8 { Class::R64 } else { Class::R32 });
         let inst = self.push(Op::MovSym, &[reg], &[]);
         (inst.sym, inst.imm) = (sym, *offset);
+        Ok(reg)
+    }
+
+    fn no_predicate(&self, name: &str, reg: Reg) -> Res<Reg> {
+        if reg.class() == Class::Pred {
+            return self.fail(format!("predicate `{name}` where a value is wanted"));
+        }
         Ok(reg)
     }
 
@@ -162,7 +169,7 @@ impl<'a> Lower<'a, '_> {
         match arg {
             Arg::Name { text: "_", .. } => Ok(self.fresh(Class::R32)),
             Arg::Name { text, .. } => match self.any_register(text) {
-                Some((reg, _)) => Ok(reg),
+                Some((reg, _)) => self.no_predicate(text, reg),
                 None => self.fail(format!("`{text}` is not declared")),
             },
             _ => self.fail("register expected as result"),
