@@ -132,7 +132,7 @@ impl SharedShadow {
         let own = cell >> EPOCH == u64::from(self.base) && cell & (WRITTEN | 31 << WRITER) == WRITTEN | u64::from(w) << WRITER;
         let by = self.lanes[at];
         let other = u32::from(by & 31);
-        (self.races && own && by >> 5 == syncs & 0x7ff && other != lane).then_some(Trouble::Lane(other))
+        (self.races && own && cell & PENDING == 0 && by >> 5 == syncs & 0x7ff && other != lane).then_some(Trouble::Lane(other))
     }
 
     /// Whether warp `w` itself wrote any granule of the range in this epoch, so that lanes have to be looked at.
