@@ -93,6 +93,11 @@ impl SharedShadow {
         (granule as u32) << self.shift
     }
 
+    /// Whether any granule of the range was never written.
+    pub(crate) fn unwritten(&self, range: std::ops::Range<usize>) -> bool {
+        self.cells[range].iter().any(|c| c & INIT == 0)
+    }
+
     /// Warp `w` reads a range; gives the first granule with trouble.
     #[inline]
     pub(crate) fn read(&mut self, w: u32, range: std::ops::Range<usize>) -> Option<(usize, Trouble)> {

@@ -214,7 +214,10 @@ impl<'e> Worker<'e> {
         if let Some((granule, trouble)) = bad {
             let byte = b.shadow.byte_of(granule);
             let lane = self.patterns[req.slot as usize].lane_at(i64::from(byte) - first);
-            self.shared_trouble(b, w.id, lane, req, byte, trouble);
+            match trouble {
+                Trouble::Uninitialised => self.taint(b, w.id, req, (lane, byte)),
+                _ => self.shared_trouble(b, w.id, lane, req, byte, trouble),
+            }
         }
     }
 

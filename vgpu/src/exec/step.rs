@@ -75,6 +75,9 @@ impl Worker<'_> {
                 continue;
             }
             let turn = Turn { inst, r: inst.all(&function.pool), regs, mask };
+            if !b.taints.is_empty() {
+                self.follow(b, w.id, turn);
+            }
             if self.arithmetic(turn, w) {
                 continue;
             }

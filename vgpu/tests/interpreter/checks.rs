@@ -30,8 +30,27 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
             &[],
         ),
         ("written by two warps", "st.shared.u32 [tile], %r9;", &[SharedRace]),
-        ("never written", "ld.shared.u32 %f0, [%r6];", &[UninitialisedShared]),
-        ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f0, [%r6];", &[UninitialisedShared]),
+        (
+            "never written, but never used",
+            "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f1, 0; add.u32 %f1, %f1, 1;",
+            &[],
+        ),
+        (
+            "never written, moved and used",
+            "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f0, 0; add.u32 %f1, %f1, 1;",
+            &[UninitialisedShared],
+        ),
+        (
+            "one of four never written, the others used",
+            "shl.b32 %r10, %r1, 3; add.u32 %r10, %r10, %r5; st.shared.u32 [%r10], 1; ld.shared.v2.u32 {%f0, %f1}, [%r10]; add.u32 %f0, %f0, 1;",
+            &[],
+        ),
+        (
+            "never written, stored",
+            "ld.shared.u32 %f0, [%r6]; mul.wide.u32 %rd4, %r1, 4; add.s64 %rd4, %rd0, %rd4; st.global.u32 [%rd4], %f0;",
+            &[UninitialisedShared],
+        ),
+        ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f0, [%r6]; add.u32 %f0, %f0, 1;", &[UninitialisedShared]),
         (
             "halves of a word by neighbours",
             "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];",
@@ -79,7 +98,9 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
 
 #[test]
 fn checks_can_be_switched_off_one_by_one() {
-    let body = format!("{PLACE} st.shared.u32 [tile], %r9; ld.shared.u32 %f0, [tile+256]; st.global.u32 [%rd0], %r1;");
+    let body = format!(
+        "{PLACE} st.shared.u32 [tile], %r9; ld.shared.u32 %f0, [tile+256]; st.global.u32 [%rd0], %r1; add.u32 %f0, %f0, 1;"
+    );
     for (checks, expected) in [
         (Checks::ALL, vec![FindingKind::UninitialisedShared, FindingKind::SharedRace, FindingKind::GlobalRace]),
         (Checks::NONE, vec![]),
@@ -219,7 +240,9 @@ fn a_finding_reads_like_a_person_wrote_it() {
 fn many_findings_at_one_instruction_are_told_once_with_their_number() {
     let rig = Rig::new();
     let out = rig.buffer("out", &[0u32]);
-    let report = rig.run(&kernel(TILE, &format!("{PLACE} ld.shared.u32 %f0, [%r6];")), "k", 5, 96, &[out, 0, 0, 0]).unwrap();
+    let report = rig
+        .run(&kernel(TILE, &format!("{PLACE} ld.shared.u32 %f0, [%r6]; add.u32 %f0, %f0, 1;")), "k", 5, 96, &[out, 0, 0, 0])
+        .unwrap();
     assert_eq!(report.findings.len(), 1);
     assert_eq!((report.findings[0].times, report.findings[0].block), (15, [0, 0, 0]));
 }
