@@ -1,5 +1,7 @@
 //! The time and power of a kernel whose work is known in advance: a SIMT sgemm of 128×128 tiles.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 mod driver_support;
 #[allow(dead_code)] // the benchmark's generator: only its text is used here
 #[path = "../examples/speed/sgemm.rs"]
