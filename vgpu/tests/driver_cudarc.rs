@@ -202,6 +202,22 @@ impl Persistence for nvml_wrapper::Device<'_> {
 }
 
 #[test]
+fn closing_nvml_does_not_set_the_clock_back() {
+    let _alone = alone();
+    driver();
+    let path = shared_object();
+    let hours: Vec<u64> = (0..3)
+        .map(|_| {
+            let nvml = Nvml::builder().lib_path(path.as_os_str()).init().unwrap();
+            nvml.device_by_index(0).unwrap().power_usage().unwrap();
+            drop(nvml);
+            now()
+        })
+        .collect();
+    assert!(hours.windows(2).all(|w| w[0] < w[1]), "{hours:?}");
+}
+
+#[test]
 fn nvrtc_compiles_beside_the_driver_and_its_kernel_runs() {
     let _alone = alone();
     driver();
