@@ -11,6 +11,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::{Clock, Sampling, TemperatureSensor};
 use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 
 /// `y[i] = a * x[i] + y[i]`.
@@ -171,7 +172,9 @@ fn nvml_wrapper_reads_the_same_card() {
     let fields = card.field_values_for(&[FieldId(83), FieldId(185), FieldId(186)]).unwrap();
     for field in fields {
         let sample = field.unwrap();
-        assert!(sample.timestamp > 0 && sample.value.is_ok(), "{sample:?}");
+        // GA100 and older have no averaged reading.
+        let missing = sample.field == FieldId(185) && matches!(sample.value, Err(NvmlError::NotSupported));
+        assert!(sample.timestamp > 0 && (sample.value.is_ok() || missing), "{sample:?}");
     }
     assert!(card.clock_info(Clock::SM).unwrap() >= 210);
     assert!(card.supported_memory_clocks().unwrap().iter().all(|m| !card.supported_graphics_clocks(*m).unwrap().is_empty()));
@@ -225,6 +228,11 @@ fn nvrtc_compiles_beside_the_driver_and_its_kernel_runs() {
         println!("skipped: TILECAST_NVRTC names no NVRTC library");
         return;
     };
+    let context = CudaContext::new(0).unwrap();
+    if context.compute_capability().unwrap() < (7, 5) {
+        println!("skipped: NVRTC 13 compiles for 7.5 and newer, VGPU_DEVICE is older");
+        return;
+    }
     // SAFETY: the caller of the test names NVIDIA's compiler; it stays open.
     std::mem::forget(unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.unwrap());
     let source = "template<int T> __device__ float twice(float v) { return T * v; }
@@ -237,7 +245,6 @@ fn nvrtc_compiles_beside_the_driver_and_its_kernel_runs() {
         }";
     // NVRTC 13 opens the driver while it compiles and asks for private tables.
     let ptx = cudarc::nvrtc::compile_ptx(source).unwrap();
-    let context = CudaContext::new(0).unwrap();
     let stream = context.default_stream();
     let kernel = context.load_module(ptx).unwrap().load_function("doubled").unwrap();
     let host: Vec<f32> = (0..300).map(|i| i as f32 * 0.5).collect();
