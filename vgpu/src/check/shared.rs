@@ -98,6 +98,11 @@ impl SharedShadow {
         self.cells[range].iter().any(|c| c & INIT == 0)
     }
 
+    /// Back to never written.
+    pub(crate) fn unwrite(&mut self, range: std::ops::Range<usize>) {
+        self.cells[range].iter_mut().for_each(|c| *c &= !INIT);
+    }
+
     /// Warp `w` reads a range; gives the first granule with trouble.
     #[inline]
     pub(crate) fn read(&mut self, w: u32, range: std::ops::Range<usize>) -> Option<(usize, Trouble)> {

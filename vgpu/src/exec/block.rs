@@ -57,6 +57,7 @@ impl Block {
                 acquired: false,
                 fenced: false,
                 taints: Vec::new(),
+                spoiled: Vec::new(),
             },
             warps: (0..threads.div_ceil(32)).map(|_| Warp::new(env.function)).collect(),
             barriers: [Barrier::default(); 16],

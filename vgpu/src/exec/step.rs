@@ -71,12 +71,12 @@ impl Worker<'_> {
             count[0] += 1;
             count[1] += u64::from(mask.count_ones());
             w.pc += 1;
-            if mask == 0 {
-                continue;
-            }
             let turn = Turn { inst, r: inst.all(&function.pool), regs, mask };
             if !b.taints.is_empty() {
-                self.follow(b, w.id, turn);
+                self.follow(b, w.id, turn, w.mask);
+            }
+            if mask == 0 {
+                continue;
             }
             if self.arithmetic(turn, w) {
                 continue;
@@ -231,6 +231,9 @@ impl Worker<'_> {
             Op::St { space, ty, order } => {
                 let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
                 self.transfer(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
+                if !b.spoiled.is_empty() {
+                    self.spoil(b);
+                }
             }
             Op::Bra => {
                 if w.branch(mask, inst.imm as u32, inst.join) {

@@ -71,6 +71,8 @@ pub(crate) struct BlockMemory {
     pub(crate) fenced: bool,
     /// Registers that hold what nobody wrote.
     pub(crate) taints: Vec<Taint>,
+    /// Bytes of shared memory about to receive such values.
+    pub(crate) spoiled: Vec<(u32, u32)>,
 }
 
 /// Where something happened.

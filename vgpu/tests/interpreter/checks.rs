@@ -1,5 +1,6 @@
 //! Wrong kernels are caught, right ones are not, and what is said about them can be read.
 
+use vgpu::check::FindingKind::{SharedRace, UninitialisedShared, UnwaitedCopy, WarpRace};
 use vgpu::check::{Check, Checks, FindingKind};
 use vgpu::launch::Fault;
 
@@ -8,82 +9,83 @@ use super::rig::{Rig, kernel, kinds};
 const TILE: &str = ".shared .align 16 .b8 tile[512];";
 const PLACE: &str = "mov.u32 %r5, tile; shl.b32 %r6, %r1, 2; add.u32 %r6, %r6, %r5; xor.b32 %r7, %r6, 128; xor.b32 %r8, %r6, 4; shr.u32 %r9, %r1, 5;";
 
+/// Name, body, findings. `COPY`, `MMA` and `OUT` stand for the texts below.
+const SHARED: &[(&str, &str, &[FindingKind])] = &[
+    ("a barrier between", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
+    (
+        "written, then read by another warp",
+        "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace, UninitialisedShared],
+    ),
+    (
+        "read, then written by another warp",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; st.shared.u32 [%r6], 1;",
+        &[SharedRace],
+    ),
+    (
+        "read, barrier, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; bar.sync 0; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    ("written by two warps", "st.shared.u32 [tile], %r9;", &[SharedRace]),
+    (
+        "never written, but never used",
+        "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; add.u32 %f1, %f1, 1; mov.u32 %f1, 0; OUT",
+        &[],
+    ),
+    (
+        "never written, moved and used",
+        "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f0, 0; add.u32 %f1, %f1, 1; OUT",
+        &[UninitialisedShared],
+    ),
+    (
+        "one of four never written, the others used",
+        "shl.b32 %r10, %r1, 3; add.u32 %r10, %r10, %r5; st.shared.u32 [%r10], 1; ld.shared.v2.u32 {%f1, %f2}, [%r10]; OUT",
+        &[],
+    ),
+    ("never written, stored", "ld.shared.u32 %f1, [%r6]; OUT", &[UninitialisedShared]),
+    ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f1, [%r6]; OUT", &[UninitialisedShared]),
+    (
+        "halves of a word by neighbours",
+        "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];",
+        &[],
+    ),
+    ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
+    ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
+    (
+        "atomics by all",
+        "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
+        &[],
+    ),
+    ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
+    (
+        "a copy read by another warp after the wait, no barrier",
+        "COPY cp.async.wait_all; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace, UnwaitedCopy, UninitialisedShared],
+    ),
+    ("a copy read after wait and barrier", "COPY cp.async.wait_all; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
+    ("barrier, but no wait", "COPY bar.sync 0; ld.shared.u32 %f0, [%r7];", &[UnwaitedCopy]),
+    (
+        "a copy over what another warp still reads",
+        "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r7]; COPY cp.async.wait_all;",
+        &[SharedRace],
+    ),
+];
+
 #[test]
 fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
-    use FindingKind::{SharedRace, UninitialisedShared, UnwaitedCopy, WarpRace};
     let copy = "cvt.u64.u32 %rd5, %r6; mul.wide.u32 %rd4, %r1, 4; add.s64 %rd4, %rd0, %rd4; cp.async.ca.shared.global [%r6], [%rd4], 4; cp.async.commit_group;";
-    let cases: &[(&str, &str, &[FindingKind])] = &[
-        ("a barrier between", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
-        (
-            "written, then read by another warp",
-            "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r7];",
-            &[SharedRace, UninitialisedShared],
-        ),
-        (
-            "read, then written by another warp",
-            "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; st.shared.u32 [%r6], 1;",
-            &[SharedRace],
-        ),
-        (
-            "read, barrier, written",
-            "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; bar.sync 0; st.shared.u32 [%r6], 1;",
-            &[],
-        ),
-        ("written by two warps", "st.shared.u32 [tile], %r9;", &[SharedRace]),
-        (
-            "never written, but never used",
-            "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f1, 0; add.u32 %f1, %f1, 1;",
-            &[],
-        ),
-        (
-            "never written, moved and used",
-            "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f0, 0; add.u32 %f1, %f1, 1;",
-            &[UninitialisedShared],
-        ),
-        (
-            "one of four never written, the others used",
-            "shl.b32 %r10, %r1, 3; add.u32 %r10, %r10, %r5; st.shared.u32 [%r10], 1; ld.shared.v2.u32 {%f0, %f1}, [%r10]; add.u32 %f0, %f0, 1;",
-            &[],
-        ),
-        (
-            "never written, stored",
-            "ld.shared.u32 %f0, [%r6]; mul.wide.u32 %rd4, %r1, 4; add.s64 %rd4, %rd0, %rd4; st.global.u32 [%rd4], %f0;",
-            &[UninitialisedShared],
-        ),
-        ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f0, [%r6]; add.u32 %f0, %f0, 1;", &[UninitialisedShared]),
-        (
-            "halves of a word by neighbours",
-            "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];",
-            &[],
-        ),
-        ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
-        ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
-        ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
-        (
-            "atomics by all",
-            "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
-            &[],
-        ),
-        ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
-        (
-            "a copy read by another warp after the wait, no barrier",
-            "COPY cp.async.wait_all; ld.shared.u32 %f0, [%r7];",
-            &[SharedRace, UnwaitedCopy, UninitialisedShared],
-        ),
-        ("a copy read after wait and barrier", "COPY cp.async.wait_all; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
-        ("barrier, but no wait", "COPY bar.sync 0; ld.shared.u32 %f0, [%r7];", &[UnwaitedCopy]),
-        (
-            "a copy over what another warp still reads",
-            "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r7]; COPY cp.async.wait_all;",
-            &[SharedRace],
-        ),
-    ];
-    for (name, body, expected) in cases {
+    let out = "mul.wide.u32 %rd6, %r1, 4; add.s64 %rd6, %rd0, %rd6; st.global.u32 [%rd6], %f1;";
+    // Rows 1 to 7 of A (lanes 4 and up) are not there; their rows of D lie in the same lanes.
+    let mma = "and.b32 %r10, %r1, 31; setp.ge.u32 %p0, %r10, 4; @!%p0 st.shared.u32 [%r6], 0; bar.warp.sync -1; ld.shared.u32 %f4, [%r6]; mov.b32 %f5, 0;
+        mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f6}, {%f4,%f5}, {%f5}, {%f5,%f5,%f5,%f5};";
+    for (name, body, expected) in SHARED {
         for seed in [0, 1, 2, 5] {
             let mut rig = Rig::new();
             rig.options.seed = seed;
             let input = rig.buffer("in", &[0u32; 64]);
-            let body = format!("{PLACE} {}", body.replace("COPY", copy));
+            let body = format!("{PLACE} {}", body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out));
             let report = rig.run(&kernel(TILE, &body), "k", 1, 64, &[input, 0, 0, 0]).unwrap();
             let found = kinds(&report);
             // Where two mistakes overlap, the order of the warps decides which of them is seen.
@@ -98,9 +100,7 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
 
 #[test]
 fn checks_can_be_switched_off_one_by_one() {
-    let body = format!(
-        "{PLACE} st.shared.u32 [tile], %r9; ld.shared.u32 %f0, [tile+256]; st.global.u32 [%rd0], %r1; add.u32 %f0, %f0, 1;"
-    );
+    let body = format!("{PLACE} st.shared.u32 [tile], %r9; ld.shared.u32 %f0, [tile+256]; st.global.u32 [%rd0], %f0;");
     for (checks, expected) in [
         (Checks::ALL, vec![FindingKind::UninitialisedShared, FindingKind::SharedRace, FindingKind::GlobalRace]),
         (Checks::NONE, vec![]),
@@ -241,7 +241,13 @@ fn many_findings_at_one_instruction_are_told_once_with_their_number() {
     let rig = Rig::new();
     let out = rig.buffer("out", &[0u32]);
     let report = rig
-        .run(&kernel(TILE, &format!("{PLACE} ld.shared.u32 %f0, [%r6]; add.u32 %f0, %f0, 1;")), "k", 5, 96, &[out, 0, 0, 0])
+        .run(
+            &kernel(TILE, &format!("{PLACE} ld.shared.u32 %f0, [%r6]; setp.eq.u32 %p0, %f0, 1; @%p0 exit;")),
+            "k",
+            5,
+            96,
+            &[out, 0, 0, 0],
+        )
         .unwrap();
     assert_eq!(report.findings.len(), 1);
     assert_eq!((report.findings[0].times, report.findings[0].block), (15, [0, 0, 0]));

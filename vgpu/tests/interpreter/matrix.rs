@@ -113,73 +113,110 @@ fn registers(count: usize, wide: bool, first: usize) -> String {
     format!("{{{}}}", (first..first + count).map(|i| format!("{letter}{i}")).collect::<Vec<_>>().join(","))
 }
 
-#[test]
-fn fragments_lie_as_the_manual_says_and_products_add_up() {
-    for case in CASES {
+/// Operands of one case as numbers, and how many registers a lane's fragments take.
+struct Problem {
+    a: Vec<f64>,
+    b: Vec<f64>,
+    c: Vec<f64>,
+    registers: [usize; 3],
+    /// Bits of a register.
+    word: usize,
+}
+
+impl Problem {
+    fn new(case: &Case) -> Self {
         let (m, n, k) = case.shape;
         let mut noise = Noise(7);
-        let integer = matches!(case.a, Elem::S8 | Elem::U8);
-        let a: Vec<f64> = (0..m * k).map(|_| case.a.draw(&mut noise)).collect();
-        let b: Vec<f64> = (0..k * n).map(|_| case.b.draw(&mut noise)).collect();
-        let c: Vec<f64> = (0..m * n).map(|_| f64::from((noise.next() % 65) as i32 - 32)).collect();
-        let wide = case.acc == 64;
-        let word = if wide { 64 } else { 32 };
-        let per_lane = |elements: usize, bits: usize| elements * bits / 32 / word;
-        let (na, nb, nc) = (per_lane(m * k, case.a.bits()), per_lane(k * n, case.b.bits()), per_lane(m * n, case.acc));
+        let a = (0..m * k).map(|_| case.a.draw(&mut noise)).collect();
+        let b = (0..k * n).map(|_| case.b.draw(&mut noise)).collect();
+        let c = (0..m * n).map(|_| f64::from((noise.next() % 65) as i32 - 32)).collect();
+        let word = if case.acc == 64 { 64 } else { 32 };
+        let count = |elements: usize, bits: usize| elements * bits / 32 / word;
+        let registers = [count(m * k, case.a.bits()), count(k * n, case.b.bits()), count(m * n, case.acc)];
+        Self { a, b, c, registers, word }
+    }
+
+    /// The registers of all lanes, one after the other, each in a word of eight bytes.
+    fn words(&self, case: &Case) -> Vec<u64> {
+        let (m, n, k) = case.shape;
+        let [na, nb, nc] = self.registers;
         let mut words = vec![0u64; 32 * (na + nb + nc)];
         let mut put = |lane: usize, first: usize, i: usize, bits: usize, value: u64| {
-            let per = (word / bits).max(1);
+            let per = (self.word / bits).max(1);
             words[lane * (na + nb + nc) + first + i / per] |= value << (bits * (i % per));
         };
         for lane in 0..32 {
             for i in 0..m * k / 32 {
                 let (row, col) = a_at(m, k, case.a, lane, i);
-                put(lane, 0, i, case.a.bits(), case.a.encode(a[row * k + col]));
+                put(lane, 0, i, case.a.bits(), case.a.encode(self.a[row * k + col]));
             }
             for i in 0..k * n / 32 {
                 let (row, col) = b_at(k, case.b, lane, i);
-                put(lane, na, i, case.b.bits(), case.b.encode(b[row * n + col]));
+                put(lane, na, i, case.b.bits(), case.b.encode(self.b[row * n + col]));
             }
             for i in 0..m * n / 32 {
                 let (row, col) = c_at(lane, i);
-                let x = c[row * n + col];
-                let bits = match case.acc {
-                    64 => x.to_bits(),
-                    16 => f16::from_f64(x).to_bits().into(),
-                    _ if integer => u64::from(x as i32 as u32),
-                    _ => (x as f32).to_bits().into(),
-                };
-                put(lane, na + nb, i, case.acc, bits);
+                put(lane, na + nb, i, case.acc, case.accumulate(self.c[row * n + col]));
             }
         }
-        let mut body = format!("mul.lo.u32 %r5, %r1, {}; mul.wide.u32 %rd3, %r5, 8; add.s64 %rd3, %rd0, %rd3;\n", na + nb + nc);
-        for i in 0..na + nb + nc {
-            let (ty, reg) = if wide { ("u64", format!("%fd{i}")) } else { ("u32", format!("%f{i}")) };
-            body += &format!("ld.global.{ty} {reg}, [%rd3+{}];\n", i * 8);
-        }
+        words
+    }
+
+    /// Loads a lane's registers, multiplies, stores those of D.
+    fn body(&self, case: &Case) -> String {
+        let [na, nb, nc] = self.registers;
+        let wide = self.word == 64;
+        let reg = |i: usize| if wide { format!("%fd{i}") } else { format!("%f{i}") };
+        let ty = if wide { "u64" } else { "u32" };
+        let all = na + nb + nc;
+        let mut body = format!("mul.lo.u32 %r5, %r1, {all}; mul.wide.u32 %rd3, %r5, 8; add.s64 %rd3, %rd0, %rd3;\n");
+        (0..all).for_each(|i| body += &format!("ld.global.{ty} {}, [%rd3+{}];\n", reg(i), i * 8));
         let (ra, rb, rc) = (registers(na, wide, 0), registers(nb, wide, na), registers(nc, wide, na + nb));
         body += &format!("mma.sync.aligned.{} {rc}, {ra}, {rb}, {rc};\n", case.op);
         body += &format!("mul.lo.u32 %r5, %r1, {nc}; mul.wide.u32 %rd3, %r5, 8; add.s64 %rd3, %rd1, %rd3;\n");
-        for i in 0..nc {
-            let (ty, reg) = if wide { ("u64", format!("%fd{}", na + nb + i)) } else { ("u32", format!("%f{}", na + nb + i)) };
-            body += &format!("st.global.{ty} [%rd3+{}], {reg};\n", i * 8);
+        (0..nc).for_each(|i| body += &format!("st.global.{ty} [%rd3+{}], {};\n", i * 8, reg(na + nb + i)));
+        body
+    }
+}
+
+impl Case {
+    fn is_integer(&self) -> bool {
+        matches!(self.a, Elem::S8 | Elem::U8)
+    }
+    fn accumulate(&self, x: f64) -> u64 {
+        match self.acc {
+            64 => x.to_bits(),
+            16 => f16::from_f64(x).to_bits().into(),
+            _ if self.is_integer() => u64::from(x as i32 as u32),
+            _ => (x as f32).to_bits().into(),
         }
+    }
+    fn value(&self, raw: u64) -> f64 {
+        match self.acc {
+            64 => f64::from_bits(raw),
+            16 => f16::from_bits(raw as u16).to_f64(),
+            _ if self.is_integer() => f64::from(raw as u32 as i32),
+            _ => f64::from(f32::from_bits(raw as u32)),
+        }
+    }
+}
+
+#[test]
+fn fragments_lie_as_the_manual_says_and_products_add_up() {
+    for case in CASES {
+        let (m, n, k) = case.shape;
+        let p = Problem::new(case);
+        let nc = p.registers[2];
         let rig = Rig::new();
-        let (input, output) = (rig.buffer("in", &words), rig.buffer("out", &vec![0u64; 32 * nc]));
-        rig.run(&kernel("", &body), "k", 1, 32, &[input, output, 0, 0]).unwrap();
+        let (input, output) = (rig.buffer("in", &p.words(case)), rig.buffer("out", &vec![0u64; 32 * nc]));
+        rig.run(&kernel("", &p.body(case)), "k", 1, 32, &[input, output, 0, 0]).unwrap();
         let got: Vec<u64> = rig.read(output, 32 * nc);
         for lane in 0..32 {
             for i in 0..m * n / 32 {
                 let (row, col) = c_at(lane, i);
-                let expected = (0..k).fold(c[row * n + col], |s, l| s + a[row * k + l] * b[l * n + col]);
-                let per = (word / case.acc).max(1);
-                let raw = got[lane * nc + i / per] >> (case.acc * (i % per));
-                let value = match case.acc {
-                    64 => f64::from_bits(raw),
-                    16 => f16::from_bits(raw as u16).to_f64(),
-                    _ if integer => f64::from(raw as u32 as i32),
-                    _ => f64::from(f32::from_bits(raw as u32)),
-                };
+                let expected = (0..k).fold(p.c[row * n + col], |s, l| s + p.a[row * k + l] * p.b[l * n + col]);
+                let per = (p.word / case.acc).max(1);
+                let value = case.value(got[lane * nc + i / per] >> (case.acc * (i % per)));
                 let expected = if case.acc == 16 { f16::from_f64(expected).to_f64() } else { expected };
                 assert_eq!(value, expected, "{}: D[{row}][{col}]", case.op);
             }

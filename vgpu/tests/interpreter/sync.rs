@@ -87,7 +87,7 @@ fn a_producer_that_only_arrives_hands_over_to_the_consumer() {
     CONSUME: bar.sync 3, 64; xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];
     END:"
     );
-    let expected = (0..64).map(|t| if t < 32 { 0 } else { t - 32 }).collect();
+    let expected = (0..64u32).map(|t| t.saturating_sub(32)).collect();
     assert_eq!(words(&body, TILE, 64), (expected, vec![]));
 }
 
@@ -101,7 +101,7 @@ fn an_mbarrier_hands_over_between_warps() {
         xor.b32 %r9, %r6, 128; ld.shared.u32 %f0, [%r9];
     END:"
     );
-    let expected = (0..64).map(|t| if t < 32 { 0 } else { t - 32 }).collect();
+    let expected = (0..64u32).map(|t| t.saturating_sub(32)).collect();
     assert_eq!(words(&body, TILE, 64), (expected, vec![]));
 }
 

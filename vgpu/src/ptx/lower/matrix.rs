@@ -175,6 +175,12 @@ impl WmmaMem {
 }
 
 impl Mma {
+    /// Registers of A's and B's fragments in `mma.sync`.
+    pub(crate) fn registers(&self) -> (usize, usize) {
+        let (a, b) = (fragment(self.m, self.k, self.a.bits()), fragment(self.k, self.n, self.b.bits()));
+        (a as usize, b as usize)
+    }
+
     /// Registers of A's and B's fragments in `wmma.mma`: those of f16 always have eight, holding their elements as often as fits.
     pub(crate) fn wmma_registers(&self) -> (u32, u32) {
         let of = |rows: u8, cols: u8, ty: MmaTy| if ty == MmaTy::F16 { 8 } else { fragment(rows, cols, ty.bits()) };
