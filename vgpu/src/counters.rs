@@ -131,7 +131,7 @@ impl Instructions {
             Op::Bra | Op::Brx | Op::Exit | Op::Trap | Op::Nop | Op::Nanosleep => &mut self.control,
             Op::Bar { .. } | Op::WarpSync | Op::Fence | Op::Mbar(_) => &mut self.barrier,
             Op::Cvt { .. } | Op::CvtPack { .. } | Op::CvtPackInt { .. } | Op::Cvta { .. } => &mut self.convert,
-            Op::Fl1(kind, ty, _) if matches!(kind, Fl1::Neg | Fl1::Abs) => self.float(*ty),
+            Op::Fl1(Fl1::Neg | Fl1::Abs, ty, _) => self.float(*ty),
             Op::Fl1(..) | Op::DivApprox(_) => &mut self.special,
             Op::Fl2(_, ty, _) | Op::Fma(ty, _) | Op::Testp(_, ty) => self.float(*ty),
             Op::Setp { ty, .. } | Op::Set { ty, .. } if ty.is_float() => self.float(*ty),

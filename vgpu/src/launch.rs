@@ -246,7 +246,7 @@ fn nth_block(seed: u64, nth: u32, blocks: u32) -> u32 {
         return nth;
     }
     let n = u64::from(blocks);
-    let mut step = mixed(seed) % n | 1;
+    let mut step = (mixed(seed) % n) | 1;
     while gcd(step, n) != 1 {
         step += 2;
     }

@@ -93,6 +93,16 @@ impl SharedShadow {
         (granule as u32) << self.shift
     }
 
+    /// Whether any granule of the range was never written.
+    pub(crate) fn unwritten(&self, range: std::ops::Range<usize>) -> bool {
+        self.cells[range].iter().any(|c| c & INIT == 0)
+    }
+
+    /// Back to never written.
+    pub(crate) fn unwrite(&mut self, range: std::ops::Range<usize>) {
+        self.cells[range].iter_mut().for_each(|c| *c &= !INIT);
+    }
+
     /// Warp `w` reads a range; gives the first granule with trouble.
     #[inline]
     pub(crate) fn read(&mut self, w: u32, range: std::ops::Range<usize>) -> Option<(usize, Trouble)> {
@@ -132,7 +142,7 @@ impl SharedShadow {
         let own = cell >> EPOCH == u64::from(self.base) && cell & (WRITTEN | 31 << WRITER) == WRITTEN | u64::from(w) << WRITER;
         let by = self.lanes[at];
         let other = u32::from(by & 31);
-        (self.races && own && by >> 5 == syncs & 0x7ff && other != lane).then_some(Trouble::Lane(other))
+        (self.races && own && cell & PENDING == 0 && by >> 5 == syncs & 0x7ff && other != lane).then_some(Trouble::Lane(other))
     }
 
     /// Whether warp `w` itself wrote any granule of the range in this epoch, so that lanes have to be looked at.

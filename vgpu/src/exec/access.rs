@@ -7,7 +7,7 @@ use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
 use crate::check::global::{Collision, Seen};
-use crate::check::shared::Trouble;
+use crate::check::shared::{SharedShadow, Trouble};
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, NO_SYM, Order, Space};
 use crate::ptx::types::{Class, Reg, Ty};
@@ -194,21 +194,15 @@ impl<'e> Worker<'e> {
             }
             return;
         }
-        let mut bad = None;
-        for &(start, len) in &self.patterns[req.slot as usize].ranges {
-            let range = b.shadow.granules((first + start) as u32, len);
-            let trouble = if req.access == Access::Write {
-                b.shadow.write(w.id, range.clone())
-            } else {
-                b.shadow.read(w.id, range.clone())
-            };
+        let ranges = &self.patterns[req.slot as usize].ranges;
+        let granules = |shadow: &SharedShadow, (start, len): (i64, u32)| shadow.granules((first + start) as u32, len);
+        // Before the access is noted: what lanes of this very warp wrote since they last synchronised.
+        let own = ranges.iter().any(|&r| b.shadow.own_writes(w.id, granules(&b.shadow, r)));
+        let mut bad = if own { lane_hazards(b, w, req) } else { None };
+        for &range in ranges {
+            let range = granules(&b.shadow, range);
+            let trouble = if req.access == Access::Write { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };
             bad = bad.or(trouble);
-            if req.access == Access::Write || (bad.is_none() && b.shadow.own_writes(w.id, range)) {
-                bad = bad.or(lane_hazards(b, w, req));
-            }
-            if req.access == Access::Write {
-                continue;
-            }
         }
         if req.access == Access::Write {
             for lane in lanes(req.mask) {
@@ -220,7 +214,10 @@ impl<'e> Worker<'e> {
         if let Some((granule, trouble)) = bad {
             let byte = b.shadow.byte_of(granule);
             let lane = self.patterns[req.slot as usize].lane_at(i64::from(byte) - first);
-            self.shared_trouble(b, w.id, lane, req, byte, trouble);
+            match trouble {
+                Trouble::Uninitialised => self.taint(b, w.id, req, (lane, byte)),
+                _ => self.shared_trouble(b, w.id, lane, req, byte, trouble),
+            }
         }
     }
 

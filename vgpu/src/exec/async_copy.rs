@@ -3,36 +3,37 @@
 use super::access::{Access, Request};
 use super::copies::Copy;
 use super::lanes::{Regs, lanes};
+use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
-use crate::ptx::types::Reg;
 
 /// Fields of an mbarrier object: arrivals a phase expects, arrivals still missing, the phase's parity.
 const MISSING: u32 = 20;
 const COUNT: u64 = (1 << 20) - 1;
 const PHASE: u64 = 1 << 63;
 
+/// What a copy reads: lanes that read the same number of bytes.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    inst: &'a Inst,
+    from: &'a [u64; 32],
+    mask: u32,
+    bytes: u32,
+}
+
 impl Worker<'_> {
     /// Starts a copy of `bytes` a lane: destination, source, bytes really read (the rest is zero).
-    pub(crate) fn copy_async(
-        &mut self,
-        b: &mut BlockMemory,
-        w: &mut Warp,
-        inst: &Inst,
-        bytes: u8,
-        r: &[Reg],
-        regs: Regs,
-        mask: u32,
-    ) -> Result<(), Fault> {
+    pub(crate) fn copy_async(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>, bytes: u8) -> Result<(), Fault> {
+        let Turn { inst, r, regs, mask } = turn;
         let to = self.addresses(inst, r[0], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
         let (from, size) = (regs.get64(r[1]), regs.get32(r[2]));
         let mut data = [[0u8; 16]; 32];
         let sizes: std::collections::BTreeSet<u32> = lanes(mask).map(|l| size[l].min(bytes.into())).filter(|&s| s > 0).collect();
         for n in sizes {
             let here = lanes(mask).filter(|&l| size[l].min(bytes.into()) == n).fold(0, |m, l| m | 1 << l);
-            self.read_source(b, w, inst, &from, here, n, &mut data)?;
+            self.read_source(b, w, &Source { inst, from: &from, mask: here, bytes: n }, &mut data)?;
         }
         let req = Request {
             inst,
@@ -62,12 +63,10 @@ impl Worker<'_> {
         &mut self,
         b: &mut BlockMemory,
         w: &Warp,
-        inst: &Inst,
-        from: &[u64; 32],
-        mask: u32,
-        bytes: u32,
+        source: &Source<'_>,
         data: &mut [[u8; 16]; 32],
     ) -> Result<(), Fault> {
+        let Source { inst, from, mask, bytes } = *source;
         let whole = bytes.is_power_of_two();
         let width = if whole { bytes } else { 1 };
         for part in 0..bytes / width {
@@ -108,16 +107,8 @@ impl Worker<'_> {
     }
 
     /// mbarrier operations, a lane each; says whether a wait found its phase unfinished.
-    pub(crate) fn mbarrier(
-        &mut self,
-        b: &mut BlockMemory,
-        w: &mut Warp,
-        inst: &Inst,
-        kind: Mbar,
-        r: &[Reg],
-        regs: Regs,
-        mask: u32,
-    ) -> Result<bool, Fault> {
+    pub(crate) fn mbarrier(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>, kind: Mbar) -> Result<bool, Fault> {
+        let Turn { inst, r, regs, mask } = turn;
         let dst = usize::from(inst.dst);
         let addresses = self.addresses(inst, r[dst], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
         let req = Request {

@@ -56,6 +56,8 @@ impl Block {
                 shadow: SharedShadow::new(bytes, env.function.shared_granule, env.checks),
                 acquired: false,
                 fenced: false,
+                taints: Vec::new(),
+                spoiled: Vec::new(),
             },
             warps: (0..threads.div_ceil(32)).map(|_| Warp::new(env.function)).collect(),
             barriers: [Barrier::default(); 16],
@@ -71,6 +73,7 @@ impl Block {
         (m.acquired, m.fenced) = (false, false);
         m.shared.fill(POISON);
         m.shadow.reset();
+        m.taints.clear();
         let threads = env.launch.block.iter().product::<u32>();
         for (id, warp) in self.warps.iter_mut().enumerate() {
             let lanes = (threads - id as u32 * 32).min(32);

@@ -22,7 +22,7 @@ pub(crate) fn flush(x: f32) -> f32 {
 #[inline(always)]
 fn finish32(x: f32, fin: Finish) -> f32 {
     let x = if fin.ftz { flush(x) } else { x };
-    let x = if fin.relu && !(x > 0.0) && !x.is_nan() { 0.0 } else { x };
+    let x = if fin.relu && x <= 0.0 { 0.0 } else { x };
     match (fin.sat, x.is_nan()) {
         (true, true) => 0.0,
         (true, false) => x.clamp(0.0, 1.0) + 0.0,

@@ -6,10 +6,11 @@
 use super::access::{Access, Request};
 use super::lanes::{FULL, Regs, lane_fn, lanes};
 use super::number::{bf16_to_f32, f16_to_f32, f32_to_f16};
+use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
 use crate::launch::Fault;
-use crate::ptx::op::{AccTy, Inst, Mma, MmaTy, Order, Space, WmmaMem};
+use crate::ptx::op::{AccTy, Mma, MmaTy, Order, Space, WmmaMem};
 use crate::ptx::types::{Class, Reg, Ty};
 
 /// Largest side of any fragment.
@@ -86,8 +87,9 @@ fn multiply<T: Copy>(shape: Mma, a: &Tile<T>, b: &Tile<T>, c: &mut Tile<T>, fma:
             let mut row = [c.0[i][0]; 8];
             row.copy_from_slice(&c.0[i][block..block + 8]);
             for k in 0..usize::from(shape.k) {
-                for j in 0..8 {
-                    row[j] = fma(a.0[i][k], b.0[k][block + j], row[j]);
+                let left = a.0[i][k];
+                for (sum, right) in row.iter_mut().zip(&b.0[k][block..block + 8]) {
+                    *sum = fma(left, *right, *sum);
                 }
             }
             c.0[i][block..block + 8].copy_from_slice(&row);
@@ -96,8 +98,7 @@ fn multiply<T: Copy>(shape: Mma, a: &Tile<T>, b: &Tile<T>, c: &mut Tile<T>, fma:
 }
 
 /// Splits the sources of a multiplication into A, B and C.
-fn parts<'a>(shape: Mma, r: &'a [Reg], dst: usize, a: usize, b: usize) -> (&'a [Reg], &'a [Reg], &'a [Reg], &'a [Reg]) {
-    let _ = shape;
+fn parts(r: &[Reg], dst: usize, a: usize, b: usize) -> (&[Reg], &[Reg], &[Reg], &[Reg]) {
     let (d, srcs) = r.split_at(dst);
     (d, &srcs[..a], &srcs[a..a + b], &srcs[a + b..])
 }
@@ -111,7 +112,7 @@ lane_fn! {
     /// `mma.sync`: registers are D, A, B, C.
     fn mma(shape: Mma, regs: Regs, r: &[Reg]) {
         let (d, a, b, c) = parts(
-            shape, r, count(shape.m, shape.n, shape.d.bits()), count(shape.m, shape.k, shape.a.bits()), count(shape.k, shape.n, shape.b.bits()),
+            r, count(shape.m, shape.n, shape.d.bits()), count(shape.m, shape.k, shape.a.bits()), count(shape.k, shape.n, shape.b.bits()),
         );
         let tall = shape.m == 16;
         let (abits, bbits, cbits) = (shape.a.bits(), shape.b.bits(), shape.c.bits());
@@ -215,23 +216,12 @@ fn gather_wmma<T: Copy>(
     }
 }
 
-/// Registers of the fragments of A and B in `wmma.mma`: f16 fragments come twice over.
-fn wmma_counts(shape: Mma, total: usize) -> (usize, usize) {
-    let of = |rows: u8, cols: u8, ty: MmaTy| match ty {
-        MmaTy::F16 => 8,
-        MmaTy::F64 => 1,
-        _ => count(rows, cols, ty.bits()),
-    };
-    let (a, b) = (of(shape.m, shape.k, shape.a), of(shape.k, shape.n, shape.b));
-    debug_assert!(a + b < total);
-    (a, b)
-}
-
 lane_fn! {
     /// `wmma.mma`: registers are D, A, B, C.
     fn wmma(shape: Mma, dst: usize, regs: Regs, r: &[Reg]) {
-        let (na, nb) = wmma_counts(shape, r.len() - dst);
-        let (d, a, b, c) = parts(shape, r, dst, na, nb);
+        let (na, nb) = shape.wmma_registers();
+        let (na, nb) = (na as usize, nb as usize);
+        let (d, a, b, c) = parts(r, dst, na, nb);
         let (m, n, k) = (shape.m, shape.n, shape.k);
         let unique = usize::from(m) * usize::from(n) / 32;
         let at = |lane: usize, r: usize, j: usize, per: usize| wmma_spot(lane, r * per + j, unique, n.into());
@@ -293,14 +283,12 @@ impl Worker<'_> {
         &mut self,
         b: &mut BlockMemory,
         w: &Warp,
-        inst: &Inst,
-        count: u8,
-        trans: bool,
-        r: &[Reg],
-        regs: Regs,
+        turn: Turn<'_>,
+        (count, trans): (u8, bool),
     ) -> Result<(), Fault> {
+        let Turn { inst, r, regs, .. } = turn;
         let dst = usize::from(inst.dst);
-        let pointers = self.row_pointers(b, w, inst, r[dst], count, Access::Read, regs)?;
+        let pointers = self.row_pointers(b, w, turn, (count, Access::Read))?;
         for (matrix, &d) in r[..dst].iter().enumerate() {
             let mut rows: Rows = [[0; 8]; 8];
             for (row, out) in rows.iter_mut().enumerate() {
@@ -317,13 +305,11 @@ impl Worker<'_> {
         &mut self,
         b: &mut BlockMemory,
         w: &Warp,
-        inst: &Inst,
-        count: u8,
-        trans: bool,
-        r: &[Reg],
-        regs: Regs,
+        turn: Turn<'_>,
+        (count, trans): (u8, bool),
     ) -> Result<(), Fault> {
-        let pointers = self.row_pointers(b, w, inst, r[0], count, Access::Write, regs)?;
+        let Turn { r, regs, .. } = turn;
+        let pointers = self.row_pointers(b, w, turn, (count, Access::Write))?;
         for (matrix, &s) in r[1..].iter().enumerate() {
             for (lane, word) in regs.get32(s).into_iter().enumerate() {
                 for (half, value) in [word as u16, (word >> 16) as u16].into_iter().enumerate() {
@@ -337,33 +323,24 @@ impl Worker<'_> {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn row_pointers(
         &mut self,
         b: &mut BlockMemory,
         w: &Warp,
-        inst: &Inst,
-        base: Reg,
-        count: u8,
-        access: Access,
-        regs: Regs,
+        turn: Turn<'_>,
+        (count, access): (u8, Access),
     ) -> Result<[*mut u8; 32], Fault> {
-        let addresses = self.addresses(inst, base, Space::Shared, regs).map(|a| a & 0xffff_ffff);
+        let inst = turn.inst;
+        let base = turn.r[inst.dst as usize];
+        let addresses = self.addresses(inst, base, Space::Shared, turn.regs).map(|a| a & 0xffff_ffff);
         let mask = if count == 4 { FULL } else { (1 << (8 * u32::from(count))) - 1 };
         let req = Request { inst, addresses: &addresses, mask, bytes: 16, access, order: Order::Weak, slot: inst.slot };
         self.shared(b, w, &req)
     }
 
     /// `wmma.load` and `wmma.store`. In row-major memory a lane's elements are neighbours and move in pieces of up to 16 bytes; else one by one.
-    pub(crate) fn wmma_memory(
-        &mut self,
-        b: &mut BlockMemory,
-        w: &mut Warp,
-        inst: &Inst,
-        mem: WmmaMem,
-        r: &[Reg],
-        regs: Regs,
-    ) -> Result<(), Fault> {
+    pub(crate) fn wmma_memory(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>, mem: WmmaMem) -> Result<(), Fault> {
+        let Turn { inst, r, regs, .. } = turn;
         let dst = usize::from(inst.dst);
         let base = self.addresses(inst, r[dst], mem.space, regs)[0];
         let stride = u64::from(regs.get32(r[dst + 1])[0]);

@@ -17,5 +17,6 @@ mod matrix;
 mod number;
 mod pattern;
 mod step;
+mod taint;
 mod warp;
 pub(crate) mod worker;

@@ -48,8 +48,8 @@ impl Pattern {
     #[inline]
     pub(crate) fn fit(&mut self, addresses: &[u64; 32], mask: u32, lead: u64, key: u64, bytes: u32) {
         let mut differ = u64::from(self.mask ^ mask) | (self.key ^ key) | u64::from(self.bytes ^ bytes);
-        for i in 0..32 {
-            differ |= (addresses[i] ^ lead.wrapping_add(self.rel[i])) & self.care[i];
+        for ((address, rel), care) in addresses.iter().zip(&self.rel).zip(&self.care) {
+            differ |= (address ^ lead.wrapping_add(*rel)) & care;
         }
         if differ != 0 {
             self.rebuild(addresses, mask, lead, key, bytes);

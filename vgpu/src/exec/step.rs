@@ -22,6 +22,15 @@ pub(crate) enum Stop {
     Yield,
 }
 
+/// One instruction about to be executed: its operands, the registers behind them, the active lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn<'a> {
+    pub(crate) inst: &'a Inst,
+    pub(crate) r: &'a [Reg],
+    pub(crate) regs: Regs,
+    pub(crate) mask: u32,
+}
+
 /// A warp at a barrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrival {
@@ -62,13 +71,17 @@ impl Worker<'_> {
             count[0] += 1;
             count[1] += u64::from(mask.count_ones());
             w.pc += 1;
+            let turn = Turn { inst, r: inst.all(&function.pool), regs, mask };
+            if !b.taints.is_empty() {
+                self.follow(b, w.id, turn, w.mask);
+            }
             if mask == 0 {
                 continue;
             }
-            if self.arithmetic(inst, inst.all(&function.pool), regs, mask, w) {
+            if self.arithmetic(turn, w) {
                 continue;
             }
-            match self.effect(b, w, inst, inst.all(&function.pool), regs, mask) {
+            match self.effect(b, w, turn) {
                 Ok(None) => {}
                 Ok(Some(stop)) => break stop,
                 Err(fault) => {
@@ -83,7 +96,8 @@ impl Worker<'_> {
 
     /// What only reads and writes registers; says whether it was that.
     #[inline(always)]
-    fn arithmetic(&mut self, inst: &Inst, r: &[Reg], regs: Regs, mask: u32, w: &mut Warp) -> bool {
+    fn arithmetic(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+        let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Fma(Ty::F32, fin) if fin == Finish::default() => float::fma_plain(regs, r, mask),
             Op::Int2(kind, ty) => int::int2(kind, ty, regs, r, mask),
@@ -113,12 +127,13 @@ impl Worker<'_> {
             Op::MadWide(ty) => int::mad_wide(ty, regs, r, mask),
             Op::Selp(ty) => compare::selp(ty.class() == Some(Class::R64), regs, r, mask),
             Op::Cvta { space, to } => cvta(space, to, regs, r, mask),
-            _ => return self.rarer(inst, r, regs, mask, w),
+            _ => return self.rarer(turn, w),
         }
         true
     }
 
-    fn rarer(&mut self, inst: &Inst, r: &[Reg], regs: Regs, mask: u32, w: &mut Warp) -> bool {
+    fn rarer(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+        let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Nop => {}
             Op::Int1(kind, ty) => int::int1(kind, ty, regs, r, mask),
@@ -170,12 +185,13 @@ impl Worker<'_> {
                 };
                 regs.set_pred(r[0], (0..32).filter(inside).fold(0, |m, l| m | 1 << l), mask);
             }
-            _ => return self.between_lanes(inst, r, regs, mask, w),
+            _ => return self.between_lanes(turn, w),
         }
         true
     }
 
-    fn between_lanes(&mut self, inst: &Inst, r: &[Reg], regs: Regs, mask: u32, w: &mut Warp) -> bool {
+    fn between_lanes(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+        let Turn { inst, r, regs, mask } = turn;
         let (dsts, srcs) = r.split_at(inst.dst as usize);
         match inst.op {
             Op::Shfl(mode) => exchange::shuffle(mode, regs, dsts, srcs, mask),
@@ -204,24 +220,20 @@ impl Worker<'_> {
     }
 
     /// What touches memory or the flow of control.
-    fn effect(
-        &mut self,
-        b: &mut BlockMemory,
-        w: &mut Warp,
-        inst: &Inst,
-        r: &[Reg],
-        regs: Regs,
-        mask: u32,
-    ) -> Result<Option<Stop>, Fault> {
+    fn effect(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>) -> Result<Option<Stop>, Fault> {
+        let Turn { inst, r, regs, mask } = turn;
         let dst = inst.dst as usize;
         match inst.op {
             Op::Ld { space, ty, order } => {
-                let req = Transfer { inst, ty, count: dst as u32, access: Access::Read, order };
-                self.transfer(b, w, space, &req, r[dst], regs, mask, |p, m| load(p, ty, &r[..dst], regs, m))?;
+                let what = Transfer { ty, count: dst as u32, access: Access::Read, order };
+                self.transfer(b, w, turn, (space, what), |p, m| load(p, ty, &r[..dst], regs, m))?;
             }
             Op::St { space, ty, order } => {
-                let req = Transfer { inst, ty, count: inst.src as u32 - 1, access: Access::Write, order };
-                self.transfer(b, w, space, &req, r[0], regs, mask, |p, m| store(p, ty, &r[1..], regs, m))?;
+                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
+                self.transfer(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
+                if !b.spoiled.is_empty() {
+                    self.spoil(b);
+                }
             }
             Op::Bra => {
                 if w.branch(mask, inst.imm as u32, inst.join) {
@@ -229,10 +241,10 @@ impl Worker<'_> {
                 }
             }
             Op::Exit => w.leave(mask),
-            Op::Bar { kind, aligned, negate } => return self.arrive(b, w, inst, (kind, aligned, negate), r, regs, mask),
-            Op::Ldmatrix { count, trans } => self.ldmatrix(b, w, inst, count, trans, r, regs)?,
-            Op::Stmatrix { count, trans } => self.stmatrix(b, w, inst, count, trans, r, regs)?,
-            Op::CpAsync { bytes } => self.copy_async(b, w, inst, bytes, r, regs, mask)?,
+            Op::Bar { kind, aligned, negate } => return self.arrive(b, w, turn, (kind, aligned, negate)),
+            Op::Ldmatrix { count, trans } => self.ldmatrix(b, w, turn, (count, trans))?,
+            Op::Stmatrix { count, trans } => self.stmatrix(b, w, turn, (count, trans))?,
+            Op::CpAsync { bytes } => self.copy_async(b, w, turn, bytes)?,
             Op::CpWait => {
                 let landed = w.copies.wait(mask, inst.imm as u32);
                 self.land(b, w, &landed);
@@ -241,20 +253,13 @@ impl Worker<'_> {
                 let landed = w.copies.wait_all(mask);
                 self.land(b, w, &landed);
             }
-            _ => return self.rare_effect(b, w, inst, r, regs, mask),
+            _ => return self.rare_effect(b, w, turn),
         }
         Ok(None)
     }
 
-    fn rare_effect(
-        &mut self,
-        b: &mut BlockMemory,
-        w: &mut Warp,
-        inst: &Inst,
-        r: &[Reg],
-        regs: Regs,
-        mask: u32,
-    ) -> Result<Option<Stop>, Fault> {
+    fn rare_effect(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>) -> Result<Option<Stop>, Fault> {
+        let Turn { inst, r, regs, mask } = turn;
         let dst = inst.dst as usize;
         match inst.op {
             Op::MovSpecial(special) => {
@@ -263,11 +268,11 @@ impl Worker<'_> {
             }
             Op::Atom { space, rmw, ty } | Op::Red { space, rmw, ty } => {
                 let update = Update { rmw, ty, values: &r[dst + 1..], old: r[..dst].first().copied() };
-                let req = Transfer { inst, ty, count: 1, access: Access::Atomic, order: Order::Strong };
-                self.transfer(b, w, space, &req, r[dst], regs, mask, |p, m| atomics::apply(&update, p, regs, m))?;
+                let what = Transfer { ty, count: 1, access: Access::Atomic, order: Order::Strong };
+                self.transfer(b, w, turn, (space, what), |p, m| atomics::apply(&update, p, regs, m))?;
             }
-            Op::Brx => self.brx(w, inst, r, regs, mask),
-            Op::WmmaLoad(mem) | Op::WmmaStore(mem) => self.wmma_memory(b, w, inst, mem, r, regs)?,
+            Op::Brx => self.brx(w, turn),
+            Op::WmmaLoad(mem) | Op::WmmaStore(mem) => self.wmma_memory(b, w, turn, mem)?,
             Op::Fence => {
                 if !b.fenced {
                     b.fenced = true;
@@ -276,7 +281,7 @@ impl Worker<'_> {
             }
             Op::Nanosleep => return Ok(Some(Stop::Yield)),
             Op::Mbar(kind) => {
-                if self.mbarrier(b, w, inst, kind, r, regs, mask)? {
+                if self.mbarrier(b, w, turn, kind)? {
                     return Ok(Some(Stop::Yield));
                 }
             }
@@ -300,31 +305,28 @@ impl Worker<'_> {
     }
 
     /// One access in whatever space its lanes point to.
-    #[allow(clippy::too_many_arguments)]
     #[inline(always)]
     fn transfer(
         &mut self,
         b: &mut BlockMemory,
         w: &mut Warp,
-        space: Space,
-        t: &Transfer<'_>,
-        base: Reg,
-        regs: Regs,
-        mask: u32,
+        turn: Turn<'_>,
+        (space, what): (Space, Transfer),
         each: impl Fn(&[*mut u8; 32], u32),
     ) -> Result<(), Fault> {
-        let addresses = self.addresses(t.inst, base, space, regs);
-        let bytes = t.ty.bytes() * t.count;
-        self.by_space(space, &addresses, mask, |worker, space, offsets, mask| {
-            let req =
-                Request { inst: t.inst, addresses: offsets, mask, bytes, access: t.access, order: t.order, slot: t.inst.slot };
+        let inst = turn.inst;
+        let addresses = self.addresses(inst, turn.r[inst.dst as usize], space, turn.regs);
+        let bytes = what.ty.bytes() * what.count;
+        self.by_space(space, &addresses, turn.mask, |worker, space, offsets, mask| {
+            let req = Request { inst, addresses: offsets, mask, bytes, access: what.access, order: what.order, slot: inst.slot };
             let pointers = worker.pointers(b, w, space, &req)?;
             each(&pointers, mask);
             Ok(())
         })
     }
 
-    fn brx(&mut self, w: &mut Warp, inst: &Inst, r: &[Reg], regs: Regs, mask: u32) {
+    fn brx(&mut self, w: &mut Warp, turn: Turn<'_>) {
+        let Turn { inst, r, regs, mask } = turn;
         let table = &self.env.function.tables[inst.imm as usize];
         let index = regs.get32(r[0]);
         let mut groups: Vec<(u32, u32)> = Vec::new();
@@ -340,17 +342,14 @@ impl Worker<'_> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn arrive(
         &mut self,
         b: &BlockMemory,
         w: &mut Warp,
-        inst: &Inst,
+        turn: Turn<'_>,
         (kind, aligned, negate): (BarKind, bool, bool),
-        r: &[Reg],
-        regs: Regs,
-        mask: u32,
     ) -> Result<Option<Stop>, Fault> {
+        let Turn { inst, r, regs, mask } = turn;
         let dst = inst.dst as usize;
         let lead = mask.trailing_zeros();
         let site = super::worker::Site { inst, warp: w.id, lane: lead };
@@ -406,8 +405,8 @@ impl Worker<'_> {
 }
 
 /// What an instruction moves.
-struct Transfer<'a> {
-    inst: &'a Inst,
+#[derive(Clone, Copy)]
+struct Transfer {
     ty: Ty,
     count: u32,
     access: Access,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pattern::Pattern;
+use super::taint::Taint;
 use crate::check::global::GlobalShadow;
 use crate::check::shared::SharedShadow;
 use crate::check::{Checks, Finding, FindingKind};
@@ -68,6 +69,10 @@ pub(crate) struct BlockMemory {
     /// It executed an atomic or strong access, so it may be ordered after other blocks.
     pub(crate) acquired: bool,
     pub(crate) fenced: bool,
+    /// Registers that hold what nobody wrote.
+    pub(crate) taints: Vec<Taint>,
+    /// Bytes of shared memory about to receive such values.
+    pub(crate) spoiled: Vec<(u32, u32)>,
 }
 
 /// Where something happened.

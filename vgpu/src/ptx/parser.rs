@@ -225,16 +225,22 @@ impl<'a> Parser<'a> {
 
     fn variable(&mut self, space: VarSpace) -> Res<Var<'a>> {
         let (mut align, mut lanes, mut elem) = (None, 1u64, None);
+        // `.ptr .align n` speaks of what a pointer points to, not of the pointer.
+        let mut pointee = false;
         while let Some(Tok::Word(word)) = self.peek() {
             if !word.starts_with('.') {
                 break;
             }
             self.pos += 1;
             match word {
-                ".align" => align = Some(self.int()? as u32),
+                ".align" => {
+                    let n = self.int()? as u32;
+                    align = if pointee { align } else { Some(n) };
+                }
+                ".ptr" => pointee = true,
                 ".v2" => lanes = 2,
                 ".v4" => lanes = 4,
-                ".ptr" | ".global" | ".shared" | ".const" | ".local" => {}
+                ".global" | ".shared" | ".const" | ".local" => {}
                 ".attribute" => while self.next()? != Tok::Mark(b')') {},
                 _ => match Ty::parse(&word[1..]) {
                     Some(ty) => elem = Some(ty),
@@ -295,13 +301,7 @@ impl<'a> Parser<'a> {
     }
 
     fn signed_offset(&mut self) -> Res<i64> {
-        if self.eat(b'+') {
-            self.int()
-        } else if self.peek() == Some(Tok::Mark(b'-')) {
-            self.int()
-        } else {
-            Ok(0)
-        }
+        if self.eat(b'+') || self.peek() == Some(Tok::Mark(b'-')) { self.int() } else { Ok(0) }
     }
 
     fn body(&mut self) -> Res<Vec<Stmt<'a>>> {

@@ -35,9 +35,9 @@ pub(crate) fn allocate(code: &mut [Inst], pool: &mut [Reg], blocks: &[Block], co
         let row = index * live.words..(index + 1) * live.words;
         ones(&live.live_in[row.clone()]).for_each(|r| touch(r, block.first));
         ones(&live.live_out[row]).for_each(|r| touch(r, block.end));
-        for at in block.first..block.end {
-            code[at].all(pool).iter().filter_map(|&r| number(r)).for_each(|r| touch(r, at));
-            if let Some((pred, _)) = code[at].guard {
+        for (at, inst) in (block.first..).zip(&code[block.first..block.end]) {
+            inst.all(pool).iter().filter_map(|&r| number(r)).for_each(|r| touch(r, at));
+            if let Some((pred, _)) = inst.guard {
                 touch(base[2] as usize + pred as usize, at);
             }
         }

@@ -15,13 +15,17 @@ struct Stretch {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timeline {
     rise_s: f64,
+    most: usize,
     stretches: Vec<Stretch>,
 }
+
+/// Stretches kept in full, 32 MiB; of what lies before them only the mean is kept.
+const MOST: usize = 1 << 20;
 
 impl Timeline {
     /// A timeline at zero whose value covers 63 % of a step within `rise_s` seconds; 0 steps at once.
     pub fn new(rise_s: f64) -> Self {
-        Self { rise_s, stretches: vec![Stretch { start_ns: 0, target: 0.0, level: 0.0, before: 0.0 }] }
+        Self { rise_s, most: MOST, stretches: vec![Stretch { start_ns: 0, target: 0.0, level: 0.0, before: 0.0 }] }
     }
 
     /// The target is `target` from `begin_ns` to `end_ns` and zero afterwards, until the next entry.
@@ -56,6 +60,17 @@ impl Timeline {
             self.stretches.pop();
         }
         self.stretches.push(next);
+        if self.stretches.len() > self.most {
+            self.forget();
+        }
+    }
+
+    /// Puts one stretch with the mean value in place of the older half. Integrals from zero, and within the newer half, stay what they were.
+    fn forget(&mut self) {
+        let cut = self.stretches.len() / 2;
+        let kept = self.stretches[cut];
+        let mean = kept.before / (kept.start_ns as f64 * 1e-9);
+        self.stretches.splice(..cut, [Stretch { start_ns: 0, target: mean, level: mean, before: 0.0 }]);
     }
 
     fn stretch(&self, at_ns: u64) -> &Stretch {
@@ -137,6 +152,22 @@ mod tests {
         once.add(0, 100_000 * 1000, 5.0);
         assert_eq!(line.len(), once.len());
         assert!((line.integral(0, S) - once.integral(0, S)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_long_past_is_kept_as_its_mean() {
+        let mut whole = Timeline::new(0.002);
+        let mut short = Timeline { most: 64, ..whole.clone() };
+        for i in 0..1000u64 {
+            let (begin, end, value) = (S + i * 3_000_000, S + i * 3_000_000 + 2_000_000, (i % 7) as f64);
+            whole.add(begin, end, value);
+            short.add(begin, end, value);
+        }
+        assert!(short.len() <= 64 && whole.len() > 1000);
+        let end = S + 3_000_000_000;
+        for (from, to) in [(0, end), (0, end - 20_000_000), (end - 50_000_000, end)] {
+            assert!((short.integral(from, to) - whole.integral(from, to)).abs() < 1e-9, "{from} to {to}");
+        }
     }
 
     #[test]

@@ -47,6 +47,9 @@ impl<'a> Lower<'a, '_> {
             self.push(if negated { Op::PredNot } else { Op::PredMov }, &[d], &[p]);
             return Ok(());
         }
+        if self.named_into(from, d)? {
+            return Ok(());
+        }
         let a = self.src(from, ty)?;
         self.push(if ty.bytes() == 8 { Op::Mov64 } else { Op::Mov32 }, &[d], &[a]);
         Ok(())

@@ -95,6 +95,11 @@ impl<'a> Lower<'a, '_> {
             let sat = mods.take("satfinite");
             let shape = self.mma_types(mods, shape, sat, true)?;
             let (dsts, srcs) = self.mma_operands(args)?;
+            let (a, b) = shape.wmma_registers();
+            let (c, d) = (fragment(shape.m, shape.n, shape.c.bits()), fragment(shape.m, shape.n, shape.d.bits()));
+            if dsts.len() as u32 != d || srcs.len() as u32 != a + b + c {
+                return self.fail(format!("`{}` has the wrong number of registers", mods.opcode));
+            }
             self.push(Op::WmmaMma { shape }, &dsts, &srcs);
             return Ok(());
         }
@@ -117,6 +122,9 @@ impl<'a> Lower<'a, '_> {
             None => self.constant(Class::R32, u64::from(if col { rows } else { cols })),
         };
         let list = self.list(self.arg(args, data)?);
+        if list.len() as u32 * 32 / (mem.ty.bytes() * 8).min(32) < rows * cols / 32 || rows > 32 || cols > 32 {
+            return self.fail(format!("`{}` has the wrong number of registers", mods.opcode));
+        }
         if load {
             let dsts: Res<Vec<Reg>> = list.iter().map(|a| self.any_dst(a)).collect();
             self.addressed(Op::WmmaLoad(mem), &dsts?, address, &[stride]);
@@ -163,6 +171,20 @@ impl WmmaMem {
             Frag::B => (k, n),
             Frag::C => (m, n),
         }
+    }
+}
+
+impl Mma {
+    /// Registers of A's and B's fragments in `mma.sync`.
+    pub(crate) fn registers(&self) -> (usize, usize) {
+        let (a, b) = (fragment(self.m, self.k, self.a.bits()), fragment(self.k, self.n, self.b.bits()));
+        (a as usize, b as usize)
+    }
+
+    /// Registers of A's and B's fragments in `wmma.mma`: those of f16 always have eight, holding their elements as often as fits.
+    pub(crate) fn wmma_registers(&self) -> (u32, u32) {
+        let of = |rows: u8, cols: u8, ty: MmaTy| if ty == MmaTy::F16 { 8 } else { fragment(rows, cols, ty.bits()) };
+        (of(self.m, self.k, self.a), of(self.k, self.n, self.b))
     }
 }
 

@@ -77,7 +77,7 @@ impl<'a> Lower<'a, '_> {
             return self.literal(value, ty, *negative);
         }
         if let Some((reg, _)) = self.any_register(text) {
-            return Ok(reg);
+            return self.no_predicate(text, reg);
         }
         if let Some(special) = special(text) {
             let class = ty.class().unwrap_or(Class::R32);
@@ -93,6 +93,29 @@ impl<'a> Lower<'a, '_> {
         let inst = self.push(Op::MovSym, &[reg], &[]);
         (inst.sym, inst.imm) = (sym, *offset);
         Ok(reg)
+    }
+
+    fn no_predicate(&self, name: &str, reg: Reg) -> Res<Reg> {
+        if reg.class() == Class::Pred {
+            return self.fail(format!("predicate `{name}` where a value is wanted"));
+        }
+        Ok(reg)
+    }
+
+    /// Special registers and symbols are moved without a detour; says whether `arg` is one.
+    pub(super) fn named_into(&mut self, arg: &Arg<'a>, d: Reg) -> Res<bool> {
+        let Arg::Name { text, offset, .. } = arg else { return Ok(false) };
+        if number::parse(text).is_some() || self.any_register(text).is_some() || *text == "WARP_SZ" {
+            return Ok(false);
+        }
+        if let Some(special) = special(text) {
+            self.push(Op::MovSpecial(special), &[d], &[]);
+            return Ok(true);
+        }
+        let sym = self.symbol_named(text)?;
+        let inst = self.push(Op::MovSym, &[d], &[]);
+        (inst.sym, inst.imm) = (sym, *offset);
+        Ok(true)
     }
 
     fn literal(&mut self, value: Number, ty: Ty, negative: bool) -> Res<Reg> {
@@ -146,7 +169,7 @@ impl<'a> Lower<'a, '_> {
         match arg {
             Arg::Name { text: "_", .. } => Ok(self.fresh(Class::R32)),
             Arg::Name { text, .. } => match self.any_register(text) {
-                Some((reg, _)) => Ok(reg),
+                Some((reg, _)) => self.no_predicate(text, reg),
                 None => self.fail(format!("`{text}` is not declared")),
             },
             _ => self.fail("register expected as result"),
@@ -157,9 +180,9 @@ impl<'a> Lower<'a, '_> {
     pub(super) fn pred(&mut self, arg: &Arg<'a>) -> Res<(Reg, bool)> {
         match arg {
             Arg::Not(name) => Ok((self.register(name, Class::Pred)?, true)),
-            Arg::Name { text, negative, .. } => {
+            Arg::Name { text, .. } => {
                 if let Some(Number::Int(value)) = number::parse(text) {
-                    let truth = u64::from(value != 0 || *negative && value != 0);
+                    let truth = u64::from(value != 0);
                     let reg = self.fresh(Class::Pred);
                     let source = self.constant(Class::R32, truth);
                     let zero = self.constant(Class::R32, 0);

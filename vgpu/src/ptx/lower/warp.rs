@@ -103,7 +103,8 @@ impl<'a> Lower<'a, '_> {
         let mut rest = args;
         if reduces {
             mods.types();
-            dsts.push(self.any_dst(self.arg(args, 0)?)?);
+            let result = if kind == BarKind::RedPopc { Ty::B32 } else { Ty::Pred };
+            dsts.push(self.dst(self.arg(args, 0)?, result)?);
             rest = &args[1..];
         }
         let id = self.src(self.arg(rest, 0)?, Ty::U32)?;

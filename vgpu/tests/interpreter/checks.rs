@@ -1,0 +1,284 @@
+//! Wrong kernels are caught, right ones are not, and what is said about them can be read.
+
+use vgpu::check::FindingKind::{SharedRace, UninitialisedShared, UnwaitedCopy, WarpRace};
+use vgpu::check::{Check, Checks, FindingKind};
+use vgpu::launch::Fault;
+
+use super::rig::{Rig, kernel, kinds};
+
+const TILE: &str = ".shared .align 16 .b8 tile[512];";
+const PLACE: &str = "mov.u32 %r5, tile; shl.b32 %r6, %r1, 2; add.u32 %r6, %r6, %r5; xor.b32 %r7, %r6, 128; xor.b32 %r8, %r6, 4; shr.u32 %r9, %r1, 5;";
+
+/// Name, body, findings. `COPY`, `MMA` and `OUT` stand for the texts below.
+const SHARED: &[(&str, &str, &[FindingKind])] = &[
+    ("a barrier between", "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
+    (
+        "written, then read by another warp",
+        "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace, UninitialisedShared],
+    ),
+    (
+        "read, then written by another warp",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; st.shared.u32 [%r6], 1;",
+        &[SharedRace],
+    ),
+    (
+        "read, barrier, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r7]; bar.sync 0; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    ("written by two warps", "st.shared.u32 [tile], %r9;", &[SharedRace]),
+    (
+        "never written, but never used",
+        "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; add.u32 %f1, %f1, 1; mov.u32 %f1, 0; OUT",
+        &[],
+    ),
+    (
+        "never written, moved and used",
+        "ld.shared.u32 %f0, [%r6]; mov.u32 %f1, %f0; mov.u32 %f0, 0; add.u32 %f1, %f1, 1; OUT",
+        &[UninitialisedShared],
+    ),
+    (
+        "one of four never written, the others used",
+        "shl.b32 %r10, %r1, 3; add.u32 %r10, %r10, %r5; st.shared.u32 [%r10], 1; ld.shared.v2.u32 {%f1, %f2}, [%r10]; OUT",
+        &[],
+    ),
+    ("never written, stored", "ld.shared.u32 %f1, [%r6]; OUT", &[UninitialisedShared]),
+    ("half written", "st.shared.u16 [%r6], %h0; ld.shared.u32 %f1, [%r6]; OUT", &[UninitialisedShared]),
+    (
+        "halves of a word by neighbours",
+        "and.b32 %r10, %r1, 31; shl.b32 %r10, %r10, 2; shl.b32 %r11, %r9, 1; add.u32 %r10, %r10, %r11; add.u32 %r10, %r10, %r5; st.shared.u16 [%r10], %h0; ld.shared.u16 %h1, [%r10];",
+        &[],
+    ),
+    ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
+    ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
+    (
+        "atomics by all",
+        "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
+        &[],
+    ),
+    ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
+    (
+        "a copy read by another warp after the wait, no barrier",
+        "COPY cp.async.wait_all; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace, UnwaitedCopy, UninitialisedShared],
+    ),
+    ("a copy read after wait and barrier", "COPY cp.async.wait_all; bar.sync 0; ld.shared.u32 %f0, [%r7];", &[]),
+    ("barrier, but no wait", "COPY bar.sync 0; ld.shared.u32 %f0, [%r7];", &[UnwaitedCopy]),
+    (
+        "a copy over what another warp still reads",
+        "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r7]; COPY cp.async.wait_all;",
+        &[SharedRace],
+    ),
+];
+
+#[test]
+fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
+    let copy = "cvt.u64.u32 %rd5, %r6; mul.wide.u32 %rd4, %r1, 4; add.s64 %rd4, %rd0, %rd4; cp.async.ca.shared.global [%r6], [%rd4], 4; cp.async.commit_group;";
+    let out = "mul.wide.u32 %rd6, %r1, 4; add.s64 %rd6, %rd0, %rd6; st.global.u32 [%rd6], %f1;";
+    // Rows 1 to 7 of A (lanes 4 and up) are not there; their rows of D lie in the same lanes.
+    let mma = "and.b32 %r10, %r1, 31; setp.ge.u32 %p0, %r10, 4; @!%p0 st.shared.u32 [%r6], 0; bar.warp.sync -1; ld.shared.u32 %f4, [%r6]; mov.b32 %f5, 0;
+        mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f6}, {%f4,%f5}, {%f5}, {%f5,%f5,%f5,%f5};";
+    for (name, body, expected) in SHARED {
+        for seed in [0, 1, 2, 5] {
+            let mut rig = Rig::new();
+            rig.options.seed = seed;
+            let input = rig.buffer("in", &[0u32; 64]);
+            let body = format!("{PLACE} {}", body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out));
+            let report = rig.run(&kernel(TILE, &body), "k", 1, 64, &[input, 0, 0, 0]).unwrap();
+            let found = kinds(&report);
+            // Where two mistakes overlap, the order of the warps decides which of them is seen.
+            if expected.len() > 1 {
+                assert!(!found.is_empty() && found.iter().all(|k| expected.contains(k)), "{name}, seed {seed}: {found:?}");
+            } else {
+                assert_eq!(found, *expected, "{name}, seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn checks_can_be_switched_off_one_by_one() {
+    let body = format!("{PLACE} st.shared.u32 [tile], %r9; ld.shared.u32 %f0, [tile+256]; st.global.u32 [%rd0], %f0;");
+    for (checks, expected) in [
+        (Checks::ALL, vec![FindingKind::UninitialisedShared, FindingKind::SharedRace, FindingKind::GlobalRace]),
+        (Checks::NONE, vec![]),
+        (Checks::NONE.with(Check::SharedRaces), vec![FindingKind::SharedRace]),
+        (Checks::NONE.with(Check::Uninitialised), vec![FindingKind::UninitialisedShared]),
+        (Checks::ALL.without(Check::SharedRaces).without(Check::Uninitialised), vec![FindingKind::GlobalRace]),
+    ] {
+        let mut rig = Rig::new();
+        rig.options.checks = checks;
+        let out = rig.buffer("out", &[0u32]);
+        let mut found = kinds(&rig.run(&kernel(TILE, &body), "k", 2, 64, &[out, 0, 0, 0]).unwrap());
+        found.sort();
+        assert_eq!(found, expected, "{checks:?}");
+    }
+}
+
+#[test]
+fn blocks_that_touch_the_same_word_are_caught_unless_they_use_atomics() {
+    let word = "mul.wide.u32 %rd3, %r1, 4; add.s64 %rd3, %rd0, %rd3;";
+    let own = "mul.wide.u32 %rd4, %r4, 4; add.s64 %rd4, %rd0, %rd4;";
+    let half = "mul.wide.u32 %rd4, %r4, 2; add.s64 %rd4, %rd0, %rd4;";
+    let cases: &[(&str, String, &[FindingKind], bool)] = &[
+        ("each its own", format!("{own} st.global.u32 [%rd4], %r1;"), &[], true),
+        ("all the same", format!("{word} st.global.u32 [%rd3], %r1;"), &[FindingKind::GlobalRace], true),
+        (
+            "one writes what others read",
+            format!("{word} {own} ld.global.u32 %f0, [%rd3]; st.global.u32 [%rd4], %f0;"),
+            &[FindingKind::GlobalRace],
+            false,
+        ),
+        (
+            "reads shared by all",
+            format!("{word} {own} ld.global.u32 %f0, [%rd3]; add.s64 %rd4, %rd4, 1024; st.global.u32 [%rd4], %f0;"),
+            &[],
+            true,
+        ),
+        (
+            "reads and writes its own",
+            format!("{own} ld.global.u32 %f0, [%rd4]; add.u32 %f0, %f0, 1; st.global.u32 [%rd4], %f0;"),
+            &[],
+            false,
+        ),
+        ("atomics", format!("{word} red.global.add.u32 [%rd3], 1;"), &[], false),
+        ("halves of one word", format!("{half} st.global.u16 [%rd4], %h0;"), &[], true),
+    ];
+    for (name, body, expected, idempotent) in cases {
+        let rig = Rig::new();
+        let out = rig.buffer("out", &[0u32; 512]);
+        let report = rig.run(&kernel("", body), "k", 3, 33, &[out, 0, 0, 0]).unwrap();
+        assert_eq!((&kinds(&report)[..], report.idempotent), (*expected, *idempotent), "{name}");
+    }
+}
+
+/// A fault's finding.
+fn fault(body: &str, shared: &str) -> (Rig, Box<vgpu::check::Finding>) {
+    let rig = Rig::new();
+    let (a, b) = (rig.buffer("weights", &[0u32; 100]), rig.buffer("bias", &[0u32; 8]));
+    let fault = rig.run(&kernel(shared, body), "k", 2, 64, &[a, b, 0, 1]).unwrap_err();
+    let finding = match fault {
+        Fault::Address(f) | Fault::Misaligned(f) | Fault::Trap(f) | Fault::Timeout(f) => f,
+        other => panic!("{other}"),
+    };
+    (rig, finding)
+}
+
+#[test]
+fn addresses_outside_every_allocation_say_what_is_near() {
+    let index = "mul.wide.u32 %rd3, %r4, 4; add.s64 %rd3, %rd0, %rd3;";
+    let cases: &[(String, FindingKind, &str)] = &[
+        (
+            format!("{index} ld.global.u32 %f0, [%rd3];"),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of `weights` (400 bytes)",
+        ),
+        (
+            format!("{index} st.global.u32 [%rd3+40], %f0;"),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of `weights` (400 bytes)",
+        ),
+        ("ld.global.u32 %f0, [%rd0+-4];".into(), FindingKind::OutOfBounds, "4 bytes before `weights` (400 bytes)"),
+        ("ld.global.u32 %f0, [%rd2];".into(), FindingKind::OutOfBounds, "no allocation is near it"),
+        ("ld.global.u32 %f0, [%rd0+2];".into(), FindingKind::Misaligned, "not a multiple of 4"),
+        ("ld.global.v4.u32 {%f0,%f1,%f2,%f3}, [%rd0+8];".into(), FindingKind::Misaligned, "not a multiple of 16"),
+        ("atom.global.add.u32 %f0, [%rd1+32], 1;".into(), FindingKind::OutOfBounds, "updates 4 bytes of global memory"),
+        (
+            "mov.u32 %r5, tile; ld.shared.u32 %f0, [%r5+512];".into(),
+            FindingKind::OutOfBounds,
+            "0 bytes past the end of the block's 512 bytes",
+        ),
+        ("mov.u32 %r5, tile; st.shared.v2.u32 [%r5+4], {%f0,%f1};".into(), FindingKind::Misaligned, "not a multiple of 8"),
+        ("ld.shared.u32 %f0, [%r5+-4];".into(), FindingKind::OutOfBounds, "past the end"),
+        ("trap;".into(), FindingKind::Trap, "trap"),
+        (
+            "mov.u32 %r5, tile; cp.async.ca.shared.global [%r5], [%rd0+400], 4;".into(),
+            FindingKind::OutOfBounds,
+            "past the end of `weights`",
+        ),
+    ];
+    for (body, kind, text) in cases {
+        let (_, finding) = fault(body, TILE);
+        assert_eq!(finding.kind, *kind, "{body}");
+        assert!(finding.what.contains(text), "{body}: {}", finding.what);
+    }
+}
+
+#[test]
+fn freed_memory_is_known_for_what_it_was() {
+    let rig = Rig::new();
+    let (old, new) = (rig.buffer("old", &[0u32; 8]), rig.buffer("new", &[0u32; 8]));
+    rig.memory.free(old).unwrap();
+    let fault = rig.run(&kernel("", "ld.global.u32 %f0, [%rd0+12];"), "k", 1, 1, &[old, new, 0, 0]).unwrap_err();
+    let Fault::Address(finding) = fault else { panic!("{fault}") };
+    assert_eq!(finding.kind, FindingKind::Freed);
+    assert!(finding.what.contains("12 bytes into `old` (32 bytes), which was freed"), "{}", finding.what);
+    assert!(rig.memory.free(old).unwrap_err().to_string().contains("which was freed"));
+}
+
+#[test]
+fn a_finding_reads_like_a_person_wrote_it() {
+    let body = ".file 1 \"gemm.cu\"\n.loc 1 42 7\n setp.eq.u32 %p0, %r4, 70; @%p0 st.global.u32 [%rd0+400], %r1;";
+    let (rig, finding) = fault(body, TILE);
+    let base = finding.address.unwrap() - 400;
+    let line = finding.ptx_line;
+    let expected = format!(
+        "access out of bounds in `k`\n\
+         \x20 thread (6, 0, 0) of block (1, 0, 0) writes 4 bytes of global memory at {:#x}: 0 bytes past the end of `weights` (400 bytes)\n\
+         \x20 launched as 2 blocks of 64 threads\n\
+         \x20 at ptx line {line}: setp.eq.u32 %p0, %r4, 70; @%p0 st.global.u32 [%rd0+400], %r1;\n\
+         \x20 from gemm.cu:42",
+        base + 400
+    );
+    assert_eq!(finding.to_string(), expected);
+    assert_eq!(rig.memory.find(base).map(|f| (f.1, f.2)), Some((base, 400)));
+}
+
+#[test]
+fn many_findings_at_one_instruction_are_told_once_with_their_number() {
+    let rig = Rig::new();
+    let out = rig.buffer("out", &[0u32]);
+    let report = rig
+        .run(
+            &kernel(TILE, &format!("{PLACE} ld.shared.u32 %f0, [%r6]; setp.eq.u32 %p0, %f0, 1; @%p0 exit;")),
+            "k",
+            5,
+            96,
+            &[out, 0, 0, 0],
+        )
+        .unwrap();
+    assert_eq!(report.findings.len(), 1);
+    assert_eq!((report.findings[0].times, report.findings[0].block), (15, [0, 0, 0]));
+}
+
+#[test]
+fn what_a_launch_read_and_wrote_is_told_and_versions_move() {
+    let rig = Rig::new();
+    let (a, b, c) = (rig.buffer("a", &[1u32; 64]), rig.buffer("b", &[0u32; 64]), rig.buffer("c", &[0u32; 64]));
+    let id = |p: u64| rig.memory.find(p).unwrap().0;
+    let before = [a, b, c].map(|p| rig.memory.version(id(p)));
+    let body = "mul.wide.u32 %rd3, %r1, 4; add.s64 %rd4, %rd0, %rd3; add.s64 %rd5, %rd1, %rd3; ld.global.u32 %f0, [%rd4]; st.global.u32 [%rd5], %f0;";
+    let report = rig.run(&kernel("", body), "k", 1, 64, &[a, b, c, 0]).unwrap();
+    assert_eq!((report.reads, report.writes), (vec![id(a)], vec![id(b)]));
+    let after = [a, b, c].map(|p| rig.memory.version(id(p)));
+    assert_eq!([after[0] - before[0], after[1] - before[1], after[2] - before[2]], [0, 1, 0]);
+}
+
+#[test]
+fn memory_keeps_to_its_capacity_and_its_ranges() {
+    let memory = vgpu::memory::Memory::new(4096);
+    let a = memory.alloc(1000, "a").unwrap();
+    assert_eq!((a % 512, memory.free_bytes()), (0, 3072));
+    assert_eq!(memory.alloc(3073, "b").unwrap_err().to_string(), "`3073` bytes do not fit: `3072` of `4096` bytes are free");
+    memory.fill(a + 1, &[1, 2, 3], 300).unwrap();
+    memory.copy(a + 3, a + 1, 600).unwrap();
+    let mut got = [0u8; 8];
+    memory.read(a, &mut got).unwrap();
+    assert_eq!(got, [0, 1, 2, 1, 2, 3, 1, 2]);
+    assert!(memory.write(a + 999, &[0, 0]).is_err() && memory.read(a + 1000, &mut got[..1]).is_err());
+    memory.free(a).unwrap();
+    assert_eq!(memory.free_bytes(), 4096);
+    assert!(memory.write(a, &[0]).unwrap_err().to_string().contains("which was freed"));
+}

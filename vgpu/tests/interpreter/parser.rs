@@ -1,0 +1,68 @@
+//! What is not PTX, or not supported, is refused with its line.
+
+use super::rig::{HEADER, Rig, kernel};
+
+fn refusal(body: &str) -> String {
+    let text =
+        format!("{HEADER}.visible .entry k()\n{{\n.reg .b32 %r<9>; .reg .b64 %rd<9>; .reg .pred %p<9>;\n{body}\nret;\n}}\n");
+    vgpu::ptx::parse(&text).map(|_| String::from("accepted")).unwrap_or_else(|e| e.to_string())
+}
+
+#[test]
+fn what_is_not_supported_is_named_with_its_line() {
+    let cases = [
+        ("frobnicate.u32 %r1, %r2;", "ptx line 7: opcode `frobnicate.u32` is not supported"),
+        ("wgmma.fence.sync.aligned;", "ptx line 7: opcode `wgmma.fence.sync.aligned` is not supported"),
+        ("cp.async.bulk.commit_group;", "ptx line 7: opcode `cp.async.bulk.commit_group` is not supported"),
+        ("add.wrong.u32 %r1, %r2, %r3;", "ptx line 7: `add.wrong.u32`: modifier `.wrong` is not supported"),
+        ("\nadd.u32 %r1, %rd2, %r3;", "ptx line 8: operand `%rd2` is a R64 where a R32 is wanted"),
+        ("add.u32 %r1, %nope, %r3;", "ptx line 7: `%nope` is not declared"),
+        ("add.u32 %r1, %r2;", "ptx line 7: operand 3 is missing"),
+        ("bra NOWHERE;", "ptx line 7: label `NOWHERE` is not in this function"),
+        ("add.f8 %r1, %r2, %r3;", "ptx line 7: `add.f8` has no type this GPU knows"),
+        ("ld.global.v4.u32 %r1, [%rd1];", "ptx line 7: `ld.global.v4.u32` wants `4` registers, not `1`"),
+        (
+            "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {%r1}, {%r2}, {%r3}, {%r4};",
+            "ptx line 7: opcode `mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32` (Volta's layout) is not supported",
+        ),
+        ("call.uni missing;", "ptx line 7: call of `missing`, which is not in this module, is not supported"),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(refusal(body), expected, "{body}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_ptx_is_refused() {
+    for text in
+        ["", "hello", "\u{7f}ELF", ".version 8.0\n.target sm_80\n.address_size 32\n", ".version 8.0 .entry k() { mov.u32 %r1"]
+    {
+        assert!(vgpu::ptx::parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn names_in_inner_scopes_hide_outer_ones() {
+    let body = "mov.u32 %f0, 1; {.reg .b32 %f0; mov.u32 %f0, 2; { .reg.b32 %f0, hl; mov.u32 %f0, 3; bra L; L: } }\n\
+        { bra L; mov.u32 %f0, 9; L: }\nst.global.u32 [%rd0], %f0;";
+    let rig = Rig::new();
+    let out = rig.buffer("out", &[0u32]);
+    rig.run(&kernel("", body), "k", 1, 1, &[out, 0, 0, 0]).unwrap();
+    assert_eq!(rig.read::<u32>(out, 1), [1]);
+}
+
+#[test]
+fn a_module_says_what_its_kernels_need() {
+    let text = format!(
+        "{HEADER}.file 1 \"a.cu\"\n.extern .shared .align 16 .b8 dyn[];\n.shared .align 8 .b8 outer[24];\n\
+         .visible .entry k(.param .u8 a, .param .align 8 .b8 b[12], .param .f64 c) .maxntid 8, 4, 2 .minnctapersm 1\n\
+         {{ .reg .b32 %r<4>; .shared .align 4 .f32 tile[10]; mov.u32 %r0, outer; mov.u32 %r1, dyn; ret; }}\n\
+         .entry empty() {{ ret; }}"
+    );
+    let module = vgpu::ptx::parse(&text).unwrap();
+    let k = module.function("k").unwrap();
+    assert_eq!((k.max_threads, k.static_shared_bytes, k.param_bytes), (Some(64), 64, 32));
+    assert_eq!(k.params.iter().map(|p| (p.offset, p.size)).collect::<Vec<_>>(), [(0, 1), (8, 12), (24, 8)]);
+    assert_eq!((module.version, module.target.as_str()), ((8, 0), "sm_80"));
+    assert_eq!(module.function("empty").unwrap().static_shared_bytes, 0);
+}
