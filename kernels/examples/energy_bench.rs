@@ -81,7 +81,11 @@ fn options() -> Result<(bool, u64), String> {
             "--json" => json = true,
             "--trials" => {
                 let n = given.next().ok_or("`--trials` needs a number")?;
-                trials = n.parse().ok().filter(|n| *n >= 10).ok_or_else(|| format!("`{n}` is not a number of trials of at least 10"))?;
+                trials = n
+                    .parse()
+                    .ok()
+                    .filter(|n| *n >= 10)
+                    .ok_or_else(|| format!("`{n}` is not a number of trials of at least 10"))?;
             }
             other => return Err(format!("`{other}` is not an option: energy_bench [--json] [--trials N]")),
         }
@@ -156,7 +160,8 @@ fn summary(profile: Profile, trials: &[Trial], json: bool) -> Vec<Line> {
     let error = |at: usize| quantile(trials.iter().map(|trial| trial.error[at]), 0.5);
     if !json {
         let checks: Vec<f64> = trials.iter().filter_map(|trial| trial.crosscheck).map(|ratio| (ratio - 1.0).abs()).collect();
-        let check = if checks.is_empty() { "none".to_owned() } else { format!("{:.2} %", 100.0 * quantile(checks.into_iter(), 0.95)) };
+        let check =
+            if checks.is_empty() { "none".to_owned() } else { format!("{:.2} %", 100.0 * quantile(checks.into_iter(), 0.95)) };
         println!(
             "{name:<16} inside {:.3} (one board) {:.3} (any board) | half width {:.2} % {:.2} % | median error {:.3} %, \
              95 % below {:.2} % | cross-check 95 % within {check} | naive errors {}",
@@ -166,7 +171,12 @@ fn summary(profile: Profile, trials: &[Trial], json: bool) -> Vec<Line> {
             100.0 * width(1),
             100.0 * error(0),
             100.0 * quantile(trials.iter().map(|trial| trial.error[0]), 0.95),
-            NAIVE.iter().enumerate().map(|(at, naive)| format!("{naive} {:.1} %", 100.0 * error(at + 1))).collect::<Vec<_>>().join(", "),
+            NAIVE
+                .iter()
+                .enumerate()
+                .map(|(at, naive)| format!("{naive} {:.1} %", 100.0 * error(at + 1)))
+                .collect::<Vec<_>>()
+                .join(", "),
         );
     }
     let against_nominal = |case: &str, ours: f64| Line {

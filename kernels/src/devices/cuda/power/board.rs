@@ -82,7 +82,10 @@ impl Board {
             notes.push("persistence mode is off: the driver unloads between processes and idle power differs".to_owned());
         }
         if !self.graphics.is_empty() {
-            notes.push(format!("a display is drawn by this GPU ({} graphics processes): its power is in every reading", self.graphics.len()));
+            notes.push(format!(
+                "a display is drawn by this GPU ({} graphics processes): its power is in every reading",
+                self.graphics.len()
+            ));
         }
         if let Some((limit, default)) = self.power_limit_w.zip(self.default_power_limit_w).filter(|(a, b)| (a - b).abs() > 0.5) {
             notes.push(format!("the power limit is {limit:.0} W; {default:.0} W is the default"));

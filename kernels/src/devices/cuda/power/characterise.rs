@@ -260,7 +260,11 @@ fn notes(found: &Character, published: &Character) -> Vec<String> {
             [("updates every", found.period_s, published.period_s), ("averages", found.window_s, published.window_s)]
         {
             if f > 1.5 * p || p > 1.5 * f {
-                notes.push(format!("{name} power {what} {:.0} ms; {:.0} ms are published for this architecture", f * 1e3, p * 1e3));
+                notes.push(format!(
+                    "{name} power {what} {:.0} ms; {:.0} ms are published for this architecture",
+                    f * 1e3,
+                    p * 1e3
+                ));
             }
         }
     }

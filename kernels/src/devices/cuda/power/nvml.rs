@@ -110,7 +110,8 @@ impl Nvml {
     }
 
     fn field_w(&self, field: u32, name: &str) -> Read<Stamped> {
-        let values = self.device.field_values_for(&[FieldId(field)]).map_err(|error| absent("nvmlDeviceGetFieldValues", &error))?;
+        let values =
+            self.device.field_values_for(&[FieldId(field)]).map_err(|error| absent("nvmlDeviceGetFieldValues", &error))?;
         let sample = values.into_iter().next().and_then(Result::ok);
         let sample = sample.ok_or_else(|| Absent::Unsupported(format!("`{name}` has no value")))?;
         let milliwatts = match sample.value.map_err(|error| absent(name, &error))? {
@@ -122,7 +123,7 @@ impl Nvml {
             SampleValue::F64(value) => value,
         };
         #[allow(clippy::cast_precision_loss)] // microseconds since 1970 stay below 2^53
-        let stamp_s = (sample.timestamp > 0).then(|| sample.timestamp as f64 * 1e-6);
+        let stamp_s = (sample.timestamp > 0).then_some(sample.timestamp as f64 * 1e-6);
         Ok(Stamped { value: milliwatts * 1e-3, stamp_s })
     }
 
@@ -141,17 +142,25 @@ fn load(path: Option<&Path>) -> Result<nvml_wrapper::Nvml, Unavailable> {
     let words = |error: NvmlError| Unavailable::Library(in_words(&error));
     match path {
         Some(path) => open(path.as_os_str()).map_err(words),
-        None => open(OsStr::new(NAMES[0])).or_else(|first| {
-            // A library that is there and refuses has the better reason.
-            if matches!(first, NvmlError::LibloadingError(_)) { open(OsStr::new(NAMES[1])).map_err(|_| first) } else { Err(first) }
-        }).map_err(words),
+        None => open(OsStr::new(NAMES[0]))
+            .or_else(|first| {
+                // A library that is there and refuses has the better reason.
+                if matches!(first, NvmlError::LibloadingError(_)) {
+                    open(OsStr::new(NAMES[1])).map_err(|_| first)
+                } else {
+                    Err(first)
+                }
+            })
+            .map_err(words),
     }
 }
 
 /// `dlopen`'s own words stand behind nvml-wrapper's.
 fn in_words(error: &NvmlError) -> String {
     match error {
-        NvmlError::LibloadingError(inner) => std::error::Error::source(inner).map_or_else(|| inner.to_string(), ToString::to_string),
+        NvmlError::LibloadingError(inner) => {
+            std::error::Error::source(inner).map_or_else(|| inner.to_string(), ToString::to_string)
+        }
         other => other.to_string(),
     }
 }
@@ -230,8 +239,10 @@ impl Sensor for Nvml {
                 Err(absent("nvmlDeviceGetCurrentClocksEventReasons", &NvmlError::from(code)))
             };
         }
-        let reasons =
-            self.device.current_throttle_reasons().map_err(|error| absent("nvmlDeviceGetCurrentClocksThrottleReasons", &error))?;
+        let reasons = self
+            .device
+            .current_throttle_reasons()
+            .map_err(|error| absent("nvmlDeviceGetCurrentClocksThrottleReasons", &error))?;
         Ok(Throttle(reasons.bits()))
     }
 

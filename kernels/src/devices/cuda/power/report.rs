@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::{CacheMode, Energy, EnergyDetail};
 
-use super::prior::Scope;
 use super::Throttle;
+use super::prior::Scope;
 
 /// Which reading an estimate rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]

@@ -191,7 +191,10 @@ fn a_wish_is_taken_out_of_a_configuration_and_checked_against_the_board() {
     let axes = Axes::of(&mut Fake::new());
     assert_eq!(axes.check(&wish), Ok(()));
     let refused = [
-        (Wish { clock_mhz: Some(1411), ..wish }, "`nvml_clock=1411` cannot be set: the nearest clock the board offers is 1410 MHz"),
+        (
+            Wish { clock_mhz: Some(1411), ..wish },
+            "`nvml_clock=1411` cannot be set: the nearest clock the board offers is 1410 MHz",
+        ),
         (Wish { power_limit_mw: Some(90_000), ..wish }, "`nvml_power_limit=90` is outside 100 to 350 W"),
     ];
     for (wish, expected) in refused {
