@@ -161,7 +161,17 @@ impl Tiling {
         let out = if self.split_k > 1 { Arg::Scratch(0) } else { Arg::Output };
         let [lda, ldb, ldc, ldd] = gemm.leading().map(int);
         let mut args = vec![Arg::Operand(0), Arg::Operand(1), Arg::Operand(2), out];
-        args.extend([int(gemm.m), int(gemm.n), int(gemm.k), lda, ldb, ldc, ldd, factor(gemm, gemm.alpha), factor(gemm, gemm.beta)]);
+        args.extend([
+            int(gemm.m),
+            int(gemm.n),
+            int(gemm.k),
+            lda,
+            ldb,
+            ldc,
+            ldd,
+            factor(gemm, gemm.alpha),
+            factor(gemm, gemm.beta),
+        ]);
         let mut launches = vec![Launch {
             kernel: kernel.name,
             grid: [blocks(tiles_m * tiles_n), blocks(self.split_k), 1],
@@ -337,5 +347,8 @@ pub(super) fn check_shared(subject: &str, bytes: usize, device: &DeviceInfo) -> 
     if bytes as u64 <= u64::from(gpu.shared_per_block) {
         return Ok(());
     }
-    Err(Misfit::new(format!("{subject} needs {bytes} B of shared memory; a block of {} has {} B", gpu.arch, gpu.shared_per_block)))
+    Err(Misfit::new(format!(
+        "{subject} needs {bytes} B of shared memory; a block of {} has {} B",
+        gpu.arch, gpu.shared_per_block
+    )))
 }
