@@ -305,3 +305,6 @@ impl Limits for Nvml {
         self.clock(Clock::Memory)
     }
 }
+
+#[cfg(test)]
+mod tests;
