@@ -266,9 +266,11 @@ impl Knobs {
         let stages = if device.gpu().arch.has_cp_async() { 3 } else { 2 };
         let widest = Self { op: Op::TensorOp, tile_k, stages, ..simt };
         let narrower = alignments(Op::TensorOp, gemm.dtype).iter().map(|&align| Self { align, ..widest });
-        narrower.clone().find(|knobs| knobs.check_alignment(gemm).is_ok()).unwrap_or_else(|| {
-            let (warps_m, warps_n) = if large { (4, 2) } else { (2, 1) };
-            if gemm.dtype == Dtype::F16 { Self { warps_m, warps_n, ..simt } } else { narrower.last().unwrap_or(widest) }
+        let fitting = narrower.clone().find(|knobs| knobs.check_alignment(gemm).is_ok());
+        let (warps_m, warps_n) = if large { (4, 2) } else { (2, 1) };
+        fitting.unwrap_or_else(|| match gemm.dtype {
+            Dtype::F16 => Self { warps_m, warps_n, ..simt },
+            _ => narrower.min_by_key(|knobs| knobs.align).unwrap_or(widest),
         })
     }
 }
