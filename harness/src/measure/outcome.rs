@@ -24,6 +24,8 @@ pub struct Outcome {
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.
     pub energy: Option<Energy>,
+    /// Why there is none, where there is a sensor.
+    pub energy_reason: Option<String>,
 }
 
 impl Outcome {
@@ -39,6 +41,7 @@ impl Outcome {
             note: None,
             timing: None,
             energy: None,
+            energy_reason: None,
         }
     }
 }

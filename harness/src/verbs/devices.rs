@@ -45,6 +45,7 @@ impl Args {
         terminal::say("     time: thread CPU time, wall time beside it");
         match energy {
             EnergySource::Rapl => terminal::say("     energy: RAPL"),
+            EnergySource::Nvml => terminal::say("     energy: NVML"),
             EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
         }
         roofs.iter().for_each(print_roof);

@@ -115,6 +115,8 @@ pub enum Said {
         verification: Verification,
         /// Energy, where there is a sensor.
         energy: Option<Energy>,
+        /// Why there is none, where there is a sensor.
+        energy_reason: Option<String>,
     },
     /// To [`Ask::Forget`].
     Forgotten,

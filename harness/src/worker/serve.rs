@@ -163,13 +163,18 @@ impl Bench<'_> {
         let (slot, loaded) = self.slot(slot)?;
         let mut verification = loaded.recheck(slot.inner)?;
         let checked = wall_s();
-        let energy = loaded.energy(slot.inner, energy_s)?;
+        // A sensor that fails costs the energy, not the point.
+        let (energy, energy_reason) = match loaded.energy(slot.inner, energy_s) {
+            Ok(energy) => (energy, None),
+            Err(DeviceError::Sensor(reason)) => (None, Some(reason)),
+            Err(error) => return Err(error),
+        };
         if fault.is_some_and(|fault| fault.kind == FaultKind::Wrong && slot.config.contains(&fault.at)) {
             verification = planted_wrong(verification);
         }
         self.busy.verify_s += checked - start;
         self.busy.sensor_s += wall_s() - checked;
-        Ok(Said::Finished { verification, energy })
+        Ok(Said::Finished { verification, energy, energy_reason })
     }
 }
 
