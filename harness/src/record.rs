@@ -1,7 +1,7 @@
 //! A measured point becomes a row. The only place that knows both the kernels' types and the columns.
 
 use tilecast_kernels::oracle::Verification;
-use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, Named, Problem, Roof, Value, stable_id};
+use tilecast_kernels::{CacheMode, Config, DeviceInfo, EnergyDetail, EnergySource, Named, Problem, Roof, Value, stable_id};
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
 
@@ -44,8 +44,7 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
     if let Some(timing) = &outcome.timing {
         set_timing(&mut row, timing, facts.seed);
     }
-    set_energy(&mut row, &facts.energy, outcome.energy.as_ref());
-    row.set_some(col::energy_reason, outcome.energy_reason.clone());
+    set_energy(&mut row, &facts.energy, outcome);
     if let Some(note) = &outcome.note {
         row.set(col::extra, serde_json::json!({ "note": note }).to_string());
     }
@@ -202,19 +201,34 @@ fn warnings(row: &Row) -> Option<String> {
     (!found.is_empty()).then(|| found.join(","))
 }
 
-fn set_energy(row: &mut Row, source: &EnergySource, energy: Option<&Energy>) {
-    match source {
+fn set_energy(row: &mut Row, source: &EnergySource, outcome: &Outcome) {
+    let unavailable = |reason: &String| EnergySource::Unavailable(reason.clone());
+    match outcome.energy_reason.as_ref().map(unavailable).as_ref().unwrap_or(source) {
         EnergySource::Unavailable(reason) => row.set(col::energy_source, "unavailable").set(col::energy_reason, reason.as_str()),
         EnergySource::Rapl => row.set(col::energy_source, "rapl"),
         EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
-    let Some(energy) = energy else { return };
+    let Some(energy) = &outcome.energy else { return };
+    set_energy_detail(row, &energy.detail);
     row.set(col::energy_j, energy.energy_j)
         .set(col::energy_net_j, energy.net_j)
         .set(col::energy_uncertainty_j, energy.uncertainty_j)
         .set(col::power_w, energy.power_w)
         .set(col::idle_w, energy.idle_w)
         .set(col::energy_window_s, energy.window_s);
+}
+
+fn set_energy_detail(row: &mut Row, detail: &EnergyDetail) {
+    row.set_some(col::energy_systematic_j, detail.systematic_j)
+        .set_some(col::energy_crosscheck, detail.crosscheck)
+        .set_some(col::energy_trials, detail.trials.map(signed))
+        .set_some(col::energy_time_s, detail.time_s)
+        .set_some(col::energy_regime, detail.regime.map(CacheMode::name))
+        .set_some(col::energy_flags, Some(detail.flags.join(",")).filter(|flags| !flags.is_empty()))
+        .set_some(col::clock_hz, detail.clock_hz)
+        .set_some(col::throttle_reasons, detail.throttle_reasons.clone())
+        .set_some(col::temperature_before_c, detail.temperature_before_c)
+        .set_some(col::temperature_after_c, detail.temperature_after_c);
 }
 
 fn signed(value: u64) -> i64 {

@@ -168,6 +168,11 @@ columns! {
         idle_w: Real = "Idle power measured around it.";
         energy_window_s: Real = "Length of the window.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
+        energy_systematic_j: Real = "Half width of what the sensor's gain may be off by: the same for all rows of a board, so it counts between boards only.";
+        energy_trials: Int = "Windows that were accepted.";
+        energy_time_s: Real = "Time per call in those windows: the time base of `energy_j`.";
+        energy_regime: Text = "State of the caches in the windows: `hot`.";
+        energy_flags: Text = "What to know of the energy, comma separated; each is described in `docs/measuring.md`.";
     }
 }
 

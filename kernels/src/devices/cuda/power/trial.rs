@@ -330,28 +330,22 @@ impl<'a> Watch<'a> {
         Ok(energy_j / (to_s - from_s))
     }
 
-    /// Load until clock and temperature stand still for a second, `most_s` at most.
+    /// Load until clock and temperature stand still from one look to the next, a second apart; `most_s` at most.
     pub(super) fn warm_up(&mut self, plan: &Plan, most_s: f64) -> Result<(), Unavailable> {
+        self.clear();
         let start = self.clock_s();
-        let least = plan.settle_s.max(0.5);
-        let mut health = Health::default();
+        let mut look_s = start + plan.settle_s.max(0.5);
         loop {
             let now = self.poll(Work::Feed)?;
             self.look_after_health(now);
-            if now - start < least {
+            if now < look_s {
                 continue;
             }
-            if now - start >= most_s {
+            let seen = std::mem::take(&mut self.record.health);
+            if now - start >= most_s || (seen.temperature_change_c() < 1.0 && seen.clock_change() < 0.01) {
                 return Ok(());
             }
-            health.next_s = if health.next_s == 0.0 { now + 1.0 } else { health.next_s };
-            if now >= health.next_s {
-                let seen = std::mem::take(&mut self.record.health);
-                if seen.temperature_change_c() < 1.0 && seen.clock_change() < 0.01 {
-                    return Ok(());
-                }
-                health.next_s = now + 1.0;
-            }
+            look_s = now + 1.0;
         }
     }
 }
