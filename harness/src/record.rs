@@ -50,8 +50,7 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
     if let Some(timing) = &outcome.timing {
         set_timing(&mut row, timing, facts.seed);
     }
-    set_energy(&mut row, &facts.energy, outcome.energy.as_ref());
-    row.set_some(col::energy_reason, outcome.energy_reason.clone());
+    set_energy(&mut row, &facts.energy, outcome);
     if let Some(note) = &outcome.note {
         row.set(col::extra, serde_json::json!({ "note": note }).to_string());
     }
@@ -240,13 +239,15 @@ fn warnings(row: &Row) -> Option<String> {
     (!found.is_empty()).then(|| found.join(","))
 }
 
-fn set_energy(row: &mut Row, source: &EnergySource, energy: Option<&Energy>) {
-    match source {
+fn set_energy(row: &mut Row, source: &EnergySource, outcome: &Outcome) {
+    let unavailable = |reason: &String| EnergySource::Unavailable(reason.clone());
+    match outcome.energy_reason.as_ref().map(unavailable).as_ref().unwrap_or(source) {
         EnergySource::Unavailable(reason) => row.set(col::energy_source, "unavailable").set(col::energy_reason, reason.as_str()),
         EnergySource::Rapl => row.set(col::energy_source, "rapl"),
         EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
-    let Some(energy) = energy else { return };
+    let Some(energy) = &outcome.energy else { return };
+    set_energy_detail(row, &energy.detail);
     row.set(col::energy_j, energy.energy_j)
         .set(col::energy_net_j, energy.net_j)
         .set(col::energy_uncertainty_j, energy.uncertainty_j)
@@ -272,10 +273,7 @@ fn set_energy_detail(row: &mut Row, detail: &EnergyDetail) {
     if row.text(col::throttle_reasons).is_none() {
         row.set_some(col::throttle_reasons, detail.throttle_reasons.clone());
     }
-    let flags = detail.flags.iter().map(|flag| format!("energy-{flag}"));
-    let known = row.text(col::warnings).map(str::to_owned);
-    let all: Vec<String> = known.into_iter().chain(flags).collect();
-    row.set_some(col::warnings, (!all.is_empty()).then(|| all.join(",")));
+    row.set_some(col::energy_flags, Some(detail.flags.join(",")).filter(|flags| !flags.is_empty()));
 }
 
 fn signed(value: u64) -> i64 {

@@ -160,11 +160,14 @@ fn summary(profile: Profile, trials: &[Trial], json: bool) -> Vec<Line> {
     let error = |at: usize| quantile(trials.iter().map(|trial| trial.error[at]), 0.5);
     if !json {
         let checks: Vec<f64> = trials.iter().filter_map(|trial| trial.crosscheck).map(|ratio| (ratio - 1.0).abs()).collect();
-        let check =
-            if checks.is_empty() { "none".to_owned() } else { format!("{:.2} %", 100.0 * quantile(checks.into_iter(), 0.95)) };
+        let check = if checks.is_empty() {
+            "no second estimate".to_owned()
+        } else {
+            format!("cross-check 95 % within {:.2} %", 100.0 * quantile(checks.into_iter(), 0.95))
+        };
         println!(
             "{name:<16} inside {:.3} (one board) {:.3} (any board) | half width {:.2} % {:.2} % | median error {:.3} %, \
-             95 % below {:.2} % | cross-check 95 % within {check} | naive errors {}",
+             95 % below {:.2} % | {check} | naive errors {}",
             inside(0),
             inside(1),
             100.0 * width(0),

@@ -191,6 +191,7 @@ columns! {
         energy_time_s: Real = "Time per call in the windows: the time base of `energy_j`.";
         energy_regime: Text = "State of the caches in the windows; flushes are no part of them, so `hot`.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
+        energy_flags: Text = "What to know of the energy, comma separated; each is described in `docs/measuring.md`.";
     }
 }
 

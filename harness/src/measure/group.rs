@@ -287,10 +287,9 @@ impl Rounds<'_, '_> {
     /// Verifies what repetition left, and measures energy.
     fn finish(&mut self, i: usize) -> Result<(), SessionFail> {
         let Track { slot, iterations, .. } = self.tracks[i];
-        let finished = self.session.ask(&Ask::Finish { slot, iterations, energy_s: self.context.measure.energy_s })?;
+        let finished = self.session.finish(&Ask::Finish { slot, iterations, energy_s: self.context.measure.energy_s })?;
         let Said::Finished { verification, energy, energy_reason } = finished else { return Err(unexpected(&finished)) };
-        self.tracks[i].outcome.energy = energy;
-        self.tracks[i].outcome.energy_reason = energy_reason;
+        (self.tracks[i].outcome.energy, self.tracks[i].outcome.energy_reason) = (energy, energy_reason);
         self.judge(i, verification)
     }
 

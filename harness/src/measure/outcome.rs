@@ -26,7 +26,7 @@ pub struct Outcome {
     pub timing: Option<Timing>,
     /// Energy, where there is a sensor.
     pub energy: Option<Energy>,
-    /// Why there is none although there is a sensor.
+    /// Why there is none, where there is a sensor.
     pub energy_reason: Option<String>,
 }
 

@@ -84,13 +84,20 @@ impl Session {
     /// # Errors
     /// [`SessionFail`].
     pub fn ask(&mut self, ask: &Ask) -> Result<Said, SessionFail> {
-        // Windows of a power sensor take longer than any sample.
-        if matches!(ask, Ask::Finish { .. }) && self.energy == EnergySource::Nvml {
-            let reply = self.worker.ask_device(ask).map_err(|lost| self.replace(lost))?;
-            return self.accept(reply);
-        }
         self.send(ask)?;
         self.receive()
+    }
+
+    /// Asks to finish a point. Where there is a sensor, windows of energy take as long as they take, whatever the time-out of a kernel.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn finish(&mut self, ask: &Ask) -> Result<Said, SessionFail> {
+        if let EnergySource::Unavailable(_) = self.energy {
+            return self.ask(ask);
+        }
+        let reply = self.worker.ask_device(ask).map_err(|lost| self.replace(lost))?;
+        self.accept(reply)
     }
 
     /// Sends without waiting; answers come in order through [`Session::receive`].

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use tilecast_kernels::devices::cuda::compile::Compiler;
-use tilecast_kernels::devices::cuda::{self};
+use tilecast_kernels::devices::cuda::{self, CudaDevice};
 use tilecast_kernels::{Device, DeviceInfo, EnergySource, Roof};
 
 use crate::device::{self, CudaArgs};
@@ -29,6 +29,8 @@ struct Found {
     roofs: Vec<Roof>,
     /// How kernels are made for it, or why they cannot be; `None` where they need no making.
     compiler: Option<Result<String, String>>,
+    /// What limits or colours measurements on it.
+    notes: Vec<String>,
 }
 
 impl Args {
@@ -38,14 +40,17 @@ impl Args {
     /// [`Fail`] where not even the CPU can be opened.
     pub fn run(self) -> Result<Exit, Fail> {
         self.cuda.apply();
-        let mut found = vec![self.look(device::open(device::DEFAULT)?)];
+        let mut found = vec![self.look(device::open(device::DEFAULT)?, Vec::new())];
         match cuda::found(&device::cuda_options().libraries) {
             Ok(gpus) if gpus.is_empty() => found.push(Found::none("the driver finds no GPU")),
             Ok(gpus) => {
                 for gpu in gpus {
-                    found.push(match device::open(&gpu.spec) {
-                        Ok(device) => self.look(device),
-                        Err(fail) => Found { device: Err((gpu.spec, fail.message)), roofs: Vec::new(), compiler: None },
+                    found.push(match CudaDevice::open(&gpu.spec, device::cuda_options()) {
+                        Ok(device) => {
+                            let notes = device.notes().unwrap_or_default();
+                            self.look(Box::new(device), notes)
+                        }
+                        Err(error) => Found::missing(gpu.spec, error.to_string()),
                     });
                 }
             }
@@ -59,10 +64,10 @@ impl Args {
         Ok(Exit::Done)
     }
 
-    fn look(&self, device: Box<dyn Device>) -> Found {
+    fn look(&self, device: Box<dyn Device>, notes: Vec<String>) -> Found {
         let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
         let roofs = if self.roofs { device.roofs() } else { Vec::new() };
-        Found { device: Ok(device), roofs, compiler }
+        Found { device: Ok(device), roofs, compiler, notes }
     }
 }
 
@@ -79,7 +84,11 @@ impl Found {
     fn none(reason: &str) -> Self {
         // The reason names its subject; here the subject stands before it already.
         let reason = reason.strip_prefix("device `cuda` ").unwrap_or(reason).to_owned();
-        Self { device: Err(("cuda".to_owned(), reason)), roofs: Vec::new(), compiler: None }
+        Self::missing("cuda".to_owned(), reason)
+    }
+
+    fn missing(spec: String, reason: String) -> Self {
+        Self { device: Err((spec, reason)), roofs: Vec::new(), compiler: None, notes: Vec::new() }
     }
 
     fn json(&self) -> Json {
@@ -92,7 +101,7 @@ impl Found {
                     None => (None, None),
                 };
                 json!({ "device": device.info(), "energy": device.energy_source(), "roofs": self.roofs, "compiler": compiler,
-                        "not_compilable": reason })
+                        "not_compilable": reason, "notes": self.notes })
             }
         }
     }
@@ -122,6 +131,7 @@ impl Found {
             EnergySource::Nvml => terminal::say("     energy: NVML"),
             EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
         }
+        self.notes.iter().for_each(|note| terminal::say(format_args!("     note: {note}")));
         self.roofs.iter().for_each(print_roof);
     }
 }

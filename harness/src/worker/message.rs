@@ -122,7 +122,7 @@ pub enum Said {
         verification: Verification,
         /// Energy, where there is a sensor.
         energy: Option<Energy>,
-        /// Why there is none although there is a sensor.
+        /// Why there is none, where there is a sensor.
         energy_reason: Option<String>,
     },
     /// To [`Ask::Ahead`].

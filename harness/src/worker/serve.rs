@@ -184,7 +184,7 @@ impl Bench<'_> {
         let (slot, loaded) = self.slot(slot)?;
         let mut verification = loaded.recheck(slot.inner)?;
         let checked = wall_s();
-        // A sensor that fails costs the energy, not the time that was measured.
+        // A sensor that fails costs the energy, not the point.
         let (energy, energy_reason) = match loaded.energy(slot.inner, energy_s) {
             Ok(energy) => (energy, None),
             Err(DeviceError::Sensor(reason)) => (None, Some(reason)),

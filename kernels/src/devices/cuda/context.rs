@@ -192,8 +192,8 @@ impl Module {
 
 impl Drop for Module {
     fn drop(&mut self) {
-        // SAFETY: loaded by `Context::module`, unloaded once; no function of it is left, since each holds it.
         let _ = guarded("cuModuleUnload", || {
+            // SAFETY: loaded by `Context::module`, unloaded once; no function of it is left, since each holds it.
             unsafe { result::module::unload(self.raw) }.map_err(|error| refused("cuModuleUnload", error))
         });
     }
@@ -298,8 +298,8 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: made by `Context::event`, destroyed once.
         let _ = guarded("cuEventDestroy", || {
+            // SAFETY: made by `Context::event`, destroyed once.
             unsafe { result::event::destroy(self.raw) }.map_err(|error| refused("cuEventDestroy", error))
         });
     }

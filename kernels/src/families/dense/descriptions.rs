@@ -185,7 +185,13 @@ fn misfits_name_the_knob_the_value_and_the_limit() {
     };
     let square = |dtype| Case::plain(dtype, (512, 512, 512));
     let (f32, f16) = (square(Dtype::F32), square(Dtype::F16));
-    check("gemm_naive", gpu(8, 0), f32, &[("block_m", 64)], "`block_m=64 block_n=32` makes 2048 threads; a block has at most 1024");
+    check(
+        "gemm_naive",
+        gpu(8, 0),
+        f32,
+        &[("block_m", 64)],
+        "`block_m=64 block_n=32` makes 2048 threads; a block has at most 1024",
+    );
     check("gemm_tiled", gpu(8, 0), f32, &[("tile", 33)], "`tile=33` makes 1089 threads; a block has at most 1024");
     for tile in [1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 31, 32] {
         check("gemm_tiled", gpu(7, 5), square(Dtype::F64), &[("tile", tile)], "fits");
@@ -193,7 +199,8 @@ fn misfits_name_the_knob_the_value_and_the_limit() {
     let huge = Case::plain(Dtype::F32, (1 << 24, 1 << 16, 1));
     let grid = "tiles of `1×1` cut `m=16777216 n=65536` into 1099511627776 blocks; a grid has at most 2147483647";
     check("gemm_tiled", gpu(8, 0), huge, &[("tile", 1)], grid);
-    let blocks = [("tile_m", 128), ("tile_n", 128), ("tile_k", 16), ("thread_m", 8), ("thread_n", 8), ("stages", 3), ("vector", 4)];
+    let blocks =
+        [("tile_m", 128), ("tile_n", 128), ("tile_k", 16), ("thread_m", 8), ("thread_n", 8), ("stages", 3), ("vector", 4)];
     let regblock = |device, case, changes: &[(&'static str, u64)], expected: &str| {
         check("gemm_regblock", device, case, &[&blocks[..], changes].concat(), expected);
     };
@@ -227,7 +234,12 @@ fn misfits_name_the_knob_the_value_and_the_limit() {
     tc(gpu(7, 5), square(Dtype::Bf16), &[], turing);
     let rows = "`tile_m=96` is not a multiple of 64 for `warps_m=4`: a warp takes 16 at a time";
     tc(gpu(8, 0), f16, &[("tile_m", 96), ("warps_m", 4)], rows);
-    tc(gpu(8, 0), square(Dtype::Int8), &[("tile_k", 48)], "`tile_k=48` is not a multiple of 32, the depth of one product of int8");
+    tc(
+        gpu(8, 0),
+        square(Dtype::Int8),
+        &[("tile_k", 48)],
+        "`tile_k=48` is not a multiple of 32, the depth of one product of int8",
+    );
     let spread = "`tile_m=256 tile_n=128 warps_m=2 warps_n=1` takes about 616 registers in each of 64 threads; 255 are there";
     tc(gpu(8, 0), f16, &[("tile_m", 256), ("warps_n", 1)], spread);
     let only = "`wgmma` exists on `sm_90` alone; the device is `sm_100`";
@@ -262,7 +274,8 @@ fn layouts_types_and_architectures_are_different_code_but_sizes_and_factors_are_
     let id = |case: &Case, device: &DeviceInfo| {
         let knobs = [("tile_m", 64), ("tile_n", 64), ("tile_k", 16), ("thread_m", 4), ("thread_n", 4)];
         let more = [("stages", 2), ("vector", 2), ("split_k", 1), ("swizzle", 1)];
-        let named = knobs.iter().chain(&more).fold(crate::Named::default(), |named, &(name, value)| named.with(name, Value::Int(value)));
+        let named =
+            knobs.iter().chain(&more).fold(crate::Named::default(), |named, &(name, value)| named.with(name, Value::Int(value)));
         compiled(family, case, &Config(named), device).unit.id()
     };
     let case = Case::plain(Dtype::F32, (512, 512, 512));

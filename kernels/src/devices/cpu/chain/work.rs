@@ -47,6 +47,6 @@ pub(crate) fn work(shape: &Shape, knobs: &ChainKnobs, extent: &Extent) -> Work {
 pub(crate) fn dense_rival(problem: &Problem, extent: &Extent) -> Option<Problem> {
     let axes = [("m", extent.rows_out), ("n", extent.batch), ("k", extent.rows_in)];
     let axes: Vec<(String, Value)> = axes.iter().map(|&(name, size)| (name.to_owned(), (size as u64).into())).collect();
-    let rivals = ["gemm_regblock", "gemm_tc"].into_iter().filter_map(crate::family);
-    rivals.filter_map(|rival| rival.problem(problem.dtype, &axes, problem.seed).ok()).next()
+    let mut rivals = ["gemm_regblock", "gemm_tc"].into_iter().filter_map(crate::family);
+    rivals.find_map(|rival| rival.problem(problem.dtype, &axes, problem.seed).ok())
 }

@@ -34,7 +34,7 @@ fn pairs(mut bytes: &[u8]) -> impl Iterator<Item = (u32, u32)> {
         while let [format, attribute, low, high, rest @ ..] = bytes {
             let length = usize::from(u16::from_le_bytes([*low, *high]));
             let payload = if *format == SIZED { rest.get(..length)? } else { &[] };
-            let found = (*attribute == REGISTERS).then(|| payload.as_chunks::<4>().0);
+            let found = (*attribute == REGISTERS).then_some(payload.as_chunks::<4>().0);
             bytes = &rest[payload.len()..];
             if let Some([symbol, registers]) = found {
                 return Some((u32::from_le_bytes(*symbol), u32::from_le_bytes(*registers)));

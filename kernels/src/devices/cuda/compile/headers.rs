@@ -39,6 +39,12 @@ pub(super) fn options(
     }
 }
 
+/// What tells one release of the headers from another in the same folder; empty for the compiler's own, which its version tells.
+pub(super) fn release(include: Include, cutlass: Option<&Path>) -> String {
+    let file = cutlass.filter(|_| include == Include::Cutlass).map(|folder| folder.join("cutlass").join("version.h"));
+    file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default()
+}
+
 /// The compiler's own headers, in place.
 fn bundled(cache: &Path, version: (u32, u32)) -> Result<PathBuf, DeviceError> {
     let folder = cache.join(format!("headers-{}.{}", version.0, version.1));

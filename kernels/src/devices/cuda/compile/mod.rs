@@ -180,9 +180,10 @@ impl Compiler {
 
     fn key(&self, unit: &Unit, options: &[String]) -> String {
         let name = self.name();
+        let release = headers::release(unit.include, self.options.cutlass.as_deref());
         let texts = unit.texts.iter().copied();
         let options = options.iter().map(String::as_str);
-        stable_id(&[name.as_str(), title(unit)].into_iter().chain(texts).chain(options).collect::<Vec<_>>())
+        stable_id(&[name.as_str(), title(unit), release.as_str()].into_iter().chain(texts).chain(options).collect::<Vec<_>>())
     }
 
     fn fresh(&self, unit: &Unit, arch: Architecture, options: &[String], key: &str) -> Result<Entry, DeviceError> {

@@ -82,9 +82,12 @@ pub(super) fn install_headers(folder: &Path) -> Result<(), DeviceError> {
         let mut reason: *const c_char = std::ptr::null();
         // SAFETY: `path` and `reason` are valid for the call; `reason` then is null or a string of the library's.
         let code = unsafe { sys::nvrtcInstallBundledHeaders(path.as_ptr(), 0, &raw mut reason) };
-        // SAFETY: as above.
-        let reason =
-            if reason.is_null() { String::new() } else { unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned() };
+        let reason = if reason.is_null() {
+            String::new()
+        } else {
+            // SAFETY: as above.
+            unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned()
+        };
         code.result().map_err(|error| named("nvrtcInstallBundledHeaders", error, &reason))
     })
 }

@@ -62,7 +62,7 @@ impl Board {
     }
 
     /// Compute processes that are not `own`. In a container the driver numbers processes from outside: where `own` is not among them, one unknown
-    /// process is taken to be it.
+    /// process is taken to be it, which is right while `own` has a CUDA context.
     #[must_use]
     pub fn others(&self, own: u32) -> Vec<Process> {
         let all = self.compute.as_deref().unwrap_or_default();

@@ -21,15 +21,24 @@ impl Busy {
         Self { spans: spans.into_iter().map(with_sums).collect() }
     }
 
-    /// Busy time until `time_s`.
-    fn until(&self, time_s: f64) -> f64 {
-        let after = self.spans.partition_point(|span| span.0 <= time_s);
-        let Some((from, to, before)) = after.checked_sub(1).map(|at| self.spans[at]) else { return 0.0 };
-        before + time_s.min(to) - from
+    /// Busy time until ascending times.
+    fn sums(&self, times: impl Iterator<Item = f64>) -> impl Iterator<Item = f64> {
+        let mut at = 0;
+        times.map(move |time_s| {
+            while self.spans.get(at + 1).is_some_and(|span| span.0 <= time_s) {
+                at += 1;
+            }
+            match self.spans.get(at) {
+                Some((from, to, before)) if *from <= time_s => before + time_s.min(*to) - from,
+                _ => 0.0,
+            }
+        })
     }
 
-    fn boxcar(&self, time_s: f64, window_s: f64) -> f64 {
-        (self.until(time_s) - self.until(time_s - window_s)) / window_s
+    /// Busy share of the `window_s` before ascending times.
+    fn boxcar(&self, times: impl Iterator<Item = f64> + Clone, window_s: f64) -> Vec<f64> {
+        let starts = self.sums(times.clone().map(|time_s| time_s - window_s));
+        self.sums(times).zip(starts).map(|(end, start)| (end - start) / window_s).collect()
     }
 
     /// A low pass of 1 while busy and 0 else, at ascending times.
@@ -86,7 +95,7 @@ impl Shape {
     fn answers(self, samples: &[(f64, f64)], lag_s: f64, busy: &Busy) -> Vec<f64> {
         let times = samples.iter().map(|(time_s, _)| time_s - lag_s);
         match self {
-            Self::Boxcar(window_s) => times.map(|time_s| busy.boxcar(time_s, window_s)).collect(),
+            Self::Boxcar(window_s) => busy.boxcar(times, window_s),
             Self::Exponential(tau_s) => busy.low_pass(times, tau_s),
         }
     }
@@ -186,8 +195,9 @@ mod tests {
     fn window_and_lag_of_a_known_answer_are_found() {
         let busy = wave();
         for (window, lag) in [(0.025, 0.04), (0.1, 0.0), (0.1, 0.09), (0.02, 0.1), (1.0, 0.05)] {
-            let samples: Vec<(f64, f64)> =
-                (0..110).map(|i| f64::from(i) * 0.1 + 0.013).map(|t| (t, 40.0 + 200.0 * busy.boxcar(t - lag, window))).collect();
+            let times: Vec<f64> = (0..110).map(|i| f64::from(i) * 0.1 + 0.013).collect();
+            let shares = busy.boxcar(times.iter().map(|t| t - lag), window);
+            let samples: Vec<(f64, f64)> = times.iter().zip(shares).map(|(t, share)| (*t, 40.0 + 200.0 * share)).collect();
             let fit = step_response(&samples, &busy).expect("enough samples");
             let Shape::Boxcar(found) = fit.shape else { panic!("{fit:?} for a moving average") };
             assert!((found / window - 1.0).abs() < 0.3 && (fit.lag_s - lag).abs() < 0.012, "{fit:?} for {window} and {lag}");

@@ -14,8 +14,6 @@ use super::{Absent, Character, EnergyReport, Flag, Sensor, Source, Stage, Thrott
 /// update is worth below 5 % of a window).
 const LAUNCHES: f64 = 32.0;
 const UPDATES: f64 = 20.0;
-/// Bursts per trial where the sensor sees part of the time: Yang and others use eight shifts.
-const PHASES: usize = 8;
 /// A source is part-time below this share of its period.
 const FULL: f64 = 0.9;
 /// Share of polls that may find the queue empty: above the first the report says so, above the second there is none.
@@ -36,12 +34,15 @@ pub enum Disagreement {
 pub struct Settings {
     /// Shortest window of a trial.
     pub min_window_s: f64,
-    /// Longest: a slow kernel gets fewer launches than the protocol asks for, and the report says so.
+    /// Longest: a slow kernel gets fewer launches than the protocol asks for, and the report says so. With every trial and discard this long a
+    /// measurement stays below the two minutes that a worker is given for its device.
     pub max_window_s: f64,
     /// Windows per measurement, at least 3.
     pub trials: usize,
     /// Trials that may be thrown away.
     pub discards: usize,
+    /// Bursts per trial where the sensor sees part of the time, each after a random pause: Yang and others use eight shifts.
+    pub phases: usize,
     /// Idle time measured before and again after.
     pub idle_s: f64,
     /// Longest warm-up.
@@ -66,9 +67,10 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             min_window_s: 2.0,
-            max_window_s: 60.0,
+            max_window_s: 12.0,
             trials: 4,
             discards: 2,
+            phases: 8,
             idle_s: 2.5,
             max_warm_up_s: 10.0,
             max_temperature_change_c: 2.0,
@@ -146,13 +148,15 @@ fn plan((first, second): (Source, Option<Source>), character: &Character, settin
     let lag_s = used.iter().map(|source| character.shift_s(*source)).fold(0.0, f64::max);
     let wanted = settings.min_window_s.max(LAUNCHES * launch_s).max(UPDATES * period_s).max(lag_s + 1.0);
     let window_s = wanted.min(settings.max_window_s);
-    let segments = if character.coverage(first) < FULL { PHASES } else { 1 };
+    let segments = if character.coverage(first) < FULL { settings.phases.max(1) } else { 1 };
     // Each burst loses up to one tick at either end.
     let segment_s = (window_s / count(segments)).max(4.0 * period_s) + if first == Source::Counter { period_s } else { 0.0 };
     let shift_s = [Source::Counter, Source::Instant, Source::Average].map(|source| character.shift_s(source));
     let fastest = used.iter().map(|source| character.period_s(*source)).fold(f64::INFINITY, f64::min);
     let poll_s = (fastest / 20.0).clamp(5e-4, 2e-3);
-    (Plan { first, second, settle_s, segment_s, segments, period_s, shift_s, poll_s }, wanted > window_s)
+    let beat_s = character.period_s(first);
+    let plan = Plan { first, second, settle_s, segment_s, segments, launch_s, period_s, beat_s, shift_s, poll_s };
+    (plan, wanted > window_s)
 }
 
 /// Trials accepted so far and what happened on the way.
@@ -264,14 +268,14 @@ fn terms(trials: &[Trial], energies: &[f64], basis: &Basis<'_>) -> Terms {
     Terms {
         trials_j: half_width(energies),
         tick_j: NORMAL * edges.sqrt() * energy_j,
-        coverage_j: if basis.plan.segments > 1 { half_width(&each) * unseen.sqrt() } else { 0.0 },
+        coverage_j: if unseen > 1.0 - FULL { half_width(&each) * unseen.sqrt() } else { 0.0 },
     }
 }
 
 /// Holds the two estimates against each other and sets the flags that come of it.
 fn check(run: &mut Run, basis: &Basis<'_>, crosscheck: Option<f64>) -> Result<(), Unavailable> {
     let settings = basis.settings;
-    run.flag(basis.plan.segments > 1, Flag::PartTime);
+    run.flag(basis.character.coverage(basis.plan.first) < FULL, Flag::PartTime);
     run.flag(basis.character.scope == Scope::Module, Flag::Module);
     let (Some(ratio), Some(second)) = (crosscheck, basis.plan.second) else {
         run.flag(true, Flag::OneEstimate);

@@ -123,7 +123,7 @@ impl Nvml {
             SampleValue::F64(value) => value,
         };
         #[allow(clippy::cast_precision_loss)] // microseconds since 1970 stay below 2^53
-        let stamp_s = (sample.timestamp > 0).then(|| sample.timestamp as f64 * 1e-6);
+        let stamp_s = (sample.timestamp > 0).then_some(sample.timestamp as f64 * 1e-6);
         Ok(Stamped { value: milliwatts * 1e-3, stamp_s })
     }
 
@@ -305,3 +305,6 @@ impl Limits for Nvml {
         self.clock(Clock::Memory)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,18 @@ impl Series {
         Some(a.value + (b.value - a.value) * (time_s - a.time_s) / (b.time_s - a.time_s))
     }
 
+    /// Rise per second of the straight line through the changes in a stretch, at least six; errs less than the two ends alone.
+    pub(super) fn slope(&self, from_s: f64, to_s: f64) -> Option<f64> {
+        let changes = self.within(from_s, to_s);
+        let middle = |of: fn(&Change) -> f64| changes.iter().map(of).sum::<f64>() / super::statistics::count(changes.len());
+        let (time_s, value) = (middle(|change| change.time_s), middle(|change| change.value));
+        let (xx, xy) = changes.iter().fold((0.0, 0.0), |(xx, xy), change| {
+            let x = change.time_s - time_s;
+            (xx + x * x, xy + x * (change.value - value))
+        });
+        (changes.len() >= 6).then_some(xy / xx)
+    }
+
     /// Adds a point whose time is known, such as the end of a wait.
     pub(super) fn mark(&mut self, time_s: f64, value: f64) {
         self.changes.push(Change { time_s, value, gap_s: 0.0 });
@@ -107,7 +119,8 @@ impl Unwrap {
         let last_j = self.last_j.replace(now_j).unwrap_or(now_j);
         if now_j < last_j {
             // A wrap comes from the top of the range and lands near zero; anything else is a counter that was reset.
-            if last_j < 0.9 * Self::RANGE_J || last_j > Self::RANGE_J || now_j > 0.1 * Self::RANGE_J {
+            let wrapped = (0.9 * Self::RANGE_J..=Self::RANGE_J).contains(&last_j) && now_j < 0.1 * Self::RANGE_J;
+            if !wrapped {
                 return Err(Unavailable::CounterFell { from_j: last_j, to_j: now_j });
             }
             self.offset_j += Self::RANGE_J;
@@ -143,6 +156,10 @@ mod tests {
         }
         assert_eq!(stairs().interpolate(3.5), Some(3.5));
         assert_eq!(stairs().interpolate(1.0), None);
+        assert_eq!(stairs().slope(0.0, 7.0), None);
+        let mut line = Series::default();
+        (0..8).for_each(|i| line.mark(f64::from(i), 3.0 + 2.0 * f64::from(i)));
+        assert_eq!(line.slope(0.0, 7.0), Some(2.0));
     }
 
     #[test]

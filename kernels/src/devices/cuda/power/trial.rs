@@ -11,6 +11,8 @@ use super::{Absent, Sensor, Source, Stamped, Throttle, Unavailable, Window};
 const HEALTH_S: f64 = 0.1;
 /// A counter that has not ticked twice this long after it should have stands still.
 const PATIENCE_S: f64 = 2.0;
+/// Fractions of multiples of this fill an interval evenly, however many there are.
+const GOLDEN: f64 = 0.618_033_988_749_895;
 
 /// How a trial is cut.
 #[derive(Clone, Debug)]
@@ -21,10 +23,14 @@ pub(super) struct Plan {
     pub(super) settle_s: f64,
     /// Steady time measured per burst of load.
     pub(super) segment_s: f64,
-    /// Bursts per trial, each after a random pause where there are several.
+    /// Bursts per trial, each at another phase of the sensor's period where there are several.
     pub(super) segments: usize,
+    /// Time of one launch.
+    pub(super) launch_s: f64,
     /// Slowest update of the readings used.
     pub(super) period_s: f64,
+    /// Update of the first source.
+    pub(super) beat_s: f64,
     /// How much later than the power itself a reading of it shows, by source.
     pub(super) shift_s: [f64; 3],
     /// Time between polls.
@@ -53,6 +59,13 @@ pub(super) struct Health {
 }
 
 impl Health {
+    fn add(&mut self, other: Self) {
+        self.clocks_hz.extend(other.clocks_hz);
+        self.memory_clocks_hz.extend(other.memory_clocks_hz);
+        self.temperatures_c.extend(other.temperatures_c);
+        self.throttle = self.throttle.and(other.throttle);
+    }
+
     pub(super) fn temperature_change_c(&self) -> f64 {
         let (first, last) = (self.temperatures_c.first(), self.temperatures_c.last());
         first.zip(last).map_or(0.0, |(first, last)| (last - first).abs())
@@ -120,13 +133,18 @@ pub(super) struct Watch<'a> {
     unwrap: Unwrap,
     /// Changes seen, by source, over the life of the watch.
     moved: [usize; 3],
+    /// When the first source was last seen to change: where its period stands.
+    beat_s: f64,
+    /// Polls in step with batches, launches or the sensor would always err to the same side.
+    jitter: Random,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(load: Load<'a>, sensor: &'a mut dyn Sensor, sources: Vec<Source>, poll_s: f64) -> Self {
         let origin_s = load.stage.clock_s();
         let (record, unwrap) = (Record::default(), Unwrap::default());
-        Self { load, sensor, record, sources, poll_s, origin_s, unwrap, moved: [0; 3] }
+        let jitter = Random::new(0x70_11);
+        Self { load, sensor, record, sources, poll_s, origin_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
     }
 
     pub(super) fn clock_s(&mut self) -> f64 {
@@ -137,6 +155,9 @@ impl<'a> Watch<'a> {
     pub(super) fn clear(&mut self) -> Record {
         for (moved, series) in self.moved.iter_mut().zip(&self.record.power) {
             *moved += series.changes.len();
+        }
+        if let Some(change) = self.sources.first().and_then(|first| self.record.of(*first).changes.last()) {
+            self.beat_s = change.time_s;
         }
         std::mem::take(&mut self.record)
     }
@@ -160,9 +181,9 @@ impl<'a> Watch<'a> {
         for at in 0..self.sources.len() {
             self.read(self.sources[at])?;
         }
-        let spent = self.clock_s() - start;
-        if spent < self.poll_s {
-            self.load.stage.idle(self.poll_s - spent);
+        let (spent, due) = (self.clock_s() - start, self.poll_s * (1.0 + self.jitter.signed() / 2.0));
+        if spent < due {
+            self.load.stage.idle(due - spent);
         }
         Ok(self.clock_s())
     }
@@ -195,25 +216,38 @@ impl<'a> Watch<'a> {
     }
 
     /// Bursts of load, and the steady windows in them. The last reading used is taken while kernels still run.
+    ///
+    /// Bursts start at evenly spread phases of the sensor's period, from a random one on, so that a sensor that sees part of the time sees every part of
+    /// a launch alike; windows start at spread phases of a launch, so that cut ones even out.
     pub(super) fn trial(&mut self, plan: &Plan, index: usize, random: &mut Random) -> Result<Trial, Unavailable> {
-        self.clear();
         let mut trial = Trial { windows: Vec::new(), edge_s2: 0.0, health: Health::default() };
-        for _ in 0..plan.segments {
-            // A pause of up to one period moves the load against the sensor's windows.
-            self.load.stage.idle(plan.period_s * (random.signed() + 1.0) / 2.0);
-            let (from_s, to_s) = self.burst(plan)?;
-            let (window, edge_s2) = self.window(plan, index, (from_s, to_s))?;
+        let mut uniform = || f64::midpoint(random.signed(), 1.0);
+        let (first_phase, first_cut) = (uniform(), uniform());
+        for segment in 0..plan.segments {
+            let health = self.clear().health;
+            trial.health.add(health);
+            let phase = first_phase + count(segment) / count(plan.segments);
+            self.pause_until_phase(plan, phase.fract());
+            let cut_s = plan.launch_s * (first_cut + GOLDEN * count(segment)).fract();
+            let steady = self.burst(plan, cut_s)?;
+            let (window, edge_s2) = self.window(plan, index, steady)?;
             trial.windows.push(window);
             trial.edge_s2 += edge_s2;
         }
-        trial.health = std::mem::take(&mut self.record.health);
+        trial.health.add(self.clear().health);
         Ok(trial)
     }
 
-    /// Load until everything has settled, then `segment_s` and the tail. Gives the settled time.
-    fn burst(&mut self, plan: &Plan) -> Result<(f64, f64), Unavailable> {
-        let start = self.mark_progress()?;
-        let from_s = start + plan.settle_s;
+    /// Waits until so much of a period has passed since an update of the first source would have been seen.
+    fn pause_until_phase(&mut self, plan: &Plan, phase: f64) {
+        let now = self.clock_s();
+        let wait_s = (self.beat_s + phase * plan.beat_s - now).rem_euclid(plan.beat_s);
+        self.load.stage.idle(wait_s);
+    }
+
+    /// Load until everything has settled and `cut_s` more, then `segment_s` and the tail. Gives the settled time.
+    fn burst(&mut self, plan: &Plan, cut_s: f64) -> Result<(f64, f64), Unavailable> {
+        let from_s = self.mark_progress()? + plan.settle_s + cut_s;
         let to_s = loop {
             let now = self.poll(Work::Feed)?;
             if now > from_s {
@@ -254,7 +288,8 @@ impl<'a> Watch<'a> {
         let second_j = plan.second.and_then(|source| self.integral(plan, source, (from_s, to_s)));
         let progress = &self.record.progress;
         let ends = progress.interpolate(from_s).zip(progress.interpolate(to_s));
-        let launches = ends.map(|(a, b)| b - a).filter(|n| *n > 0.0).ok_or_else(|| still(plan.first))?;
+        let counted = progress.slope(from_s, to_s).map(|rate| rate * (to_s - from_s)).or(ends.map(|(a, b)| b - a));
+        let launches = counted.filter(|n| *n > 0.0).ok_or_else(|| still(plan.first))?;
         // Launches end at moments known as well as those at which the counter ticks.
         let polls = 2.0 * self.poll_s.powi(2) / 12.0;
         Ok((Window { trial, from_s, to_s, launches, energy_j, second_j }, edge_s2 + polls))
@@ -268,7 +303,7 @@ impl<'a> Watch<'a> {
         let ticks = self.record.of(source).within(from_s, to_s);
         let (first, last) = (ticks.first()?, ticks.last()?);
         let edge_s2 = (first.gap_s.powi(2) + last.gap_s.powi(2)) / 12.0;
-        (last.time_s > first.time_s).then(|| (last.value - first.value, (first.time_s, last.time_s), edge_s2))
+        (last.time_s > first.time_s).then_some((last.value - first.value, (first.time_s, last.time_s), edge_s2))
     }
 
     fn integral(&self, plan: &Plan, source: Source, (from_s, to_s): (f64, f64)) -> Option<f64> {
@@ -295,28 +330,22 @@ impl<'a> Watch<'a> {
         Ok(energy_j / (to_s - from_s))
     }
 
-    /// Load until clock and temperature stand still for a second, `most_s` at most.
+    /// Load until clock and temperature stand still from one look to the next, a second apart; `most_s` at most.
     pub(super) fn warm_up(&mut self, plan: &Plan, most_s: f64) -> Result<(), Unavailable> {
+        self.clear();
         let start = self.clock_s();
-        let least = plan.settle_s.max(0.5);
-        let mut health = Health::default();
+        let mut look_s = start + plan.settle_s.max(0.5);
         loop {
             let now = self.poll(Work::Feed)?;
             self.look_after_health(now);
-            if now - start < least {
+            if now < look_s {
                 continue;
             }
-            if now - start >= most_s {
+            let seen = std::mem::take(&mut self.record.health);
+            if now - start >= most_s || (seen.temperature_change_c() < 1.0 && seen.clock_change() < 0.01) {
                 return Ok(());
             }
-            health.next_s = if health.next_s == 0.0 { now + 1.0 } else { health.next_s };
-            if now >= health.next_s {
-                let seen = std::mem::take(&mut self.record.health);
-                if seen.temperature_change_c() < 1.0 && seen.clock_change() < 0.01 {
-                    return Ok(());
-                }
-                health.next_s = now + 1.0;
-            }
+            look_s = now + 1.0;
         }
     }
 }

@@ -44,6 +44,8 @@ const SIMT: Shapes = &[
     (256, 128, 4, 2),
     (128, 256, 2, 4),
 ];
+/// Sums of doubles take twice the registers: 64 × 64 of a warp would not fit.
+const SIMT_F64: Shapes = &[(128, 128, 4, 2), (128, 64, 2, 2), (64, 128, 2, 2), (64, 64, 2, 1), (128, 32, 2, 1), (32, 128, 1, 2)];
 const TENSOR: Shapes = &[
     (128, 128, 2, 2),
     (256, 128, 4, 2),
@@ -54,7 +56,7 @@ const TENSOR: Shapes = &[
     (64, 128, 2, 2),
     (64, 64, 2, 2),
 ];
-/// A warp's sums of doubles take twice the registers.
+/// As for SIMT.
 const TENSOR_F64: Shapes = &[(128, 128, 4, 2), (128, 64, 2, 2), (64, 128, 2, 2), (64, 64, 2, 2)];
 
 /// Most bytes of one access.
@@ -203,6 +205,7 @@ impl Knobs {
 
     fn check_shape(&self, dtype: Dtype) -> Result<(), Misfit> {
         let (shapes, depths): (Shapes, &[usize]) = match (self.op, dtype) {
+            (Op::Simt, Dtype::F64) => (SIMT_F64, &[8]),
             (Op::Simt, _) => (SIMT, &[8]),
             (_, Dtype::F64) => (TENSOR_F64, &[16]),
             (_, Dtype::Tf32 | Dtype::F32) => (TENSOR, &[16, 32]),
@@ -263,9 +266,11 @@ impl Knobs {
         let stages = if device.gpu().arch.has_cp_async() { 3 } else { 2 };
         let widest = Self { op: Op::TensorOp, tile_k, stages, ..simt };
         let narrower = alignments(Op::TensorOp, gemm.dtype).iter().map(|&align| Self { align, ..widest });
-        narrower.clone().find(|knobs| knobs.check_alignment(gemm).is_ok()).unwrap_or_else(|| {
-            let (warps_m, warps_n) = if large { (4, 2) } else { (2, 1) };
-            if gemm.dtype == Dtype::F16 { Self { warps_m, warps_n, ..simt } } else { narrower.last().unwrap_or(widest) }
+        let fitting = narrower.clone().find(|knobs| knobs.check_alignment(gemm).is_ok());
+        let (warps_m, warps_n) = if large { (4, 2) } else { (2, 1) };
+        fitting.unwrap_or_else(|| match gemm.dtype {
+            Dtype::F16 => Self { warps_m, warps_n, ..simt },
+            _ => narrower.min_by_key(|knobs| knobs.align).unwrap_or(widest),
         })
     }
 }

@@ -168,7 +168,11 @@ impl Blocks {
             return refuse("is not a power of two".to_owned());
         }
         if vector * gemm.element_size() > WIDEST_BYTES {
-            return refuse(format!("of {} is {} B; an access has at most {WIDEST_BYTES} B", gemm.dtype, vector * gemm.element_size()));
+            return refuse(format!(
+                "of {} is {} B; an access has at most {WIDEST_BYTES} B",
+                gemm.dtype,
+                vector * gemm.element_size()
+            ));
         }
         for (name, ld) in ["a", "b", "c", "d"].into_iter().zip(gemm.leading()) {
             if !ld.is_multiple_of(vector) {

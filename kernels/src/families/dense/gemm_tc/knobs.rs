@@ -135,7 +135,10 @@ impl Warps {
         }
         let depth = DEPTH_BYTES / gemm.element_size();
         if !k.is_multiple_of(depth) {
-            return Err(Misfit::new(format!("`tile_k={k}` is not a multiple of {depth}, the depth of one product of {}", gemm.dtype)));
+            return Err(Misfit::new(format!(
+                "`tile_k={k}` is not a multiple of {depth}, the depth of one product of {}",
+                gemm.dtype
+            )));
         }
         let subject = format!("`warps_m={} warps_n={}`", self.warps_m, self.warps_n);
         check_threads(&subject, self.threads(), (32, MAX_THREADS))

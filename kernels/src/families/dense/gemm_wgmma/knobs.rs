@@ -119,7 +119,9 @@ impl Groups {
             return Err(Misfit::new(format!("`tile_n={n}` is not one of 64, 128, 256")));
         }
         if !k.is_multiple_of(STEP) {
-            return Err(Misfit::new(format!("`tile_k={k}` is not a multiple of {STEP}, the 128 B that shared memory is swizzled over")));
+            return Err(Misfit::new(format!(
+                "`tile_k={k}` is not a multiple of {STEP}, the 128 B that shared memory is swizzled over"
+            )));
         }
         check_threads(&format!("`warpgroups={}`", self.warpgroups), self.threads(), (128, MAX_THREADS))
     }

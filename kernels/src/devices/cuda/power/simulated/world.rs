@@ -184,14 +184,16 @@ impl World {
     }
 
     fn idle_w(&self) -> f64 {
-        let since = (self.known_s - self.queue.1).max(0.0);
-        let glow = AFTERGLOW.0 * self.setup.profile.tdp_w * (-since / AFTERGLOW.1).exp();
+        let since = (self.known_s - self.queue.1).max(0.0) / AFTERGLOW.1;
+        // Not worth an exponential once it is gone.
+        let glow = if since < 20.0 { AFTERGLOW.0 * self.setup.profile.tdp_w * (-since).exp() } else { 0.0 };
         self.setup.profile.idle_w + self.setup.profile.module_w + glow
     }
 
     fn load_w(&mut self, dt: f64) -> f64 {
         self.flutter += -self.flutter * dt / FLUTTER_S + (2.0 * dt / FLUTTER_S).sqrt() * self.normal();
-        let rise = 1.0 - RISE.0 * (-(self.known_s - self.queue.0).max(0.0) / RISE.1).exp();
+        let since = (self.known_s - self.queue.0).max(0.0) / RISE.1;
+        let rise = if since < 20.0 { 1.0 - RISE.0 * (-since).exp() } else { 1.0 };
         let leak = 1.0 + HEAT.2 * (self.temperature_c() - 60.0);
         self.setup.kernel.power_w * rise * leak * (1.0 + self.setup.flutter * self.flutter) + self.setup.profile.module_w
     }
