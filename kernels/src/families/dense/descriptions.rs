@@ -173,36 +173,46 @@ fn executed_flop_count_whole_tiles_the_factors_and_the_slices() {
     check("gemm_tc", &case(Dtype::Int8, 1.0), &warps, 2.0 * 128.0 * 128.0 * 64.0);
 }
 
+/// Checks the default of `id` with `changes` against what is said of it.
+fn assert_said(id: &str, device: &DeviceInfo, case: &Case, changes: &[(&str, u64)], expected: &str) {
+    let family = registered(id);
+    let problem = case.problem(family);
+    let default = family.default_config(&problem, device);
+    let config = changes.iter().fold(default.0, |named, &(name, value)| named.with(name, value));
+    let found = family.check(&problem, &Config(config), device);
+    assert_eq!(found.map_or_else(|misfit| misfit.to_string(), |()| "fits".to_owned()), expected, "{id} {changes:?}");
+}
+
+fn square(dtype: Dtype) -> Case {
+    Case::plain(dtype, (512, 512, 512))
+}
+
 #[test]
-fn misfits_name_the_knob_the_value_and_the_limit() {
-    let check = |id: &str, device: DeviceInfo, case: Case, changes: &[(&str, u64)], expected: &str| {
-        let family = registered(id);
-        let problem = case.problem(family);
-        let default = family.default_config(&problem, &device);
-        let config = changes.iter().fold(default.0, |named, &(name, value)| named.with(name, value));
-        let found = family.check(&problem, &Config(config), &device);
-        assert_eq!(found.map_or_else(|misfit| misfit.to_string(), |()| "fits".to_owned()), expected, "{id} {changes:?}");
-    };
-    let square = |dtype| Case::plain(dtype, (512, 512, 512));
-    let (f32, f16) = (square(Dtype::F32), square(Dtype::F16));
-    check(
+fn misfits_of_threads_and_grids_name_what_makes_them_and_the_limit() {
+    let f32 = square(Dtype::F32);
+    assert_said(
         "gemm_naive",
-        gpu(8, 0),
-        f32,
+        &gpu(8, 0),
+        &f32,
         &[("block_m", 64)],
         "`block_m=64 block_n=32` makes 2048 threads; a block has at most 1024",
     );
-    check("gemm_tiled", gpu(8, 0), f32, &[("tile", 33)], "`tile=33` makes 1089 threads; a block has at most 1024");
+    assert_said("gemm_tiled", &gpu(8, 0), &f32, &[("tile", 33)], "`tile=33` makes 1089 threads; a block has at most 1024");
     for tile in [1, 2, 3, 4, 5, 7, 8, 12, 16, 24, 31, 32] {
-        check("gemm_tiled", gpu(7, 5), square(Dtype::F64), &[("tile", tile)], "fits");
+        assert_said("gemm_tiled", &gpu(7, 5), &square(Dtype::F64), &[("tile", tile)], "fits");
     }
     let huge = Case::plain(Dtype::F32, (1 << 24, 1 << 16, 1));
     let grid = "tiles of `1×1` cut `m=16777216 n=65536` into 1099511627776 blocks; a grid has at most 2147483647";
-    check("gemm_tiled", gpu(8, 0), huge, &[("tile", 1)], grid);
+    assert_said("gemm_tiled", &gpu(8, 0), &huge, &[("tile", 1)], grid);
+}
+
+#[test]
+fn misfits_of_register_blocks_name_the_knob_the_value_and_the_limit() {
+    let (f32, f16) = (square(Dtype::F32), square(Dtype::F16));
     let blocks =
         [("tile_m", 128), ("tile_n", 128), ("tile_k", 16), ("thread_m", 8), ("thread_n", 8), ("stages", 3), ("vector", 4)];
-    let regblock = |device, case, changes: &[(&'static str, u64)], expected: &str| {
-        check("gemm_regblock", device, case, &[&blocks[..], changes].concat(), expected);
+    let regblock = |device: DeviceInfo, case: Case, changes: &[(&'static str, u64)], expected: &str| {
+        assert_said("gemm_regblock", &device, &case, &[&blocks[..], changes].concat(), expected);
     };
     regblock(gpu(8, 0), f32, &[], "fits");
     regblock(gpu(8, 0), f32, &[("tile_m", 100)], "`tile_m=100` is not a multiple of `thread_m=8`");
@@ -223,9 +233,14 @@ fn misfits_name_the_knob_the_value_and_the_limit() {
     regblock(gpu(8, 0), f32, &[("thread_m", 16), ("thread_n", 16)], wide);
     let large = "`tile_m=256 tile_n=128 tile_k=32 stages=3` needs 159744 B of shared memory; a block of sm_89 has 101376 B";
     regblock(gpu(8, 9), f32, &[("tile_m", 256), ("tile_k", 32)], large);
+}
+
+#[test]
+fn misfits_of_tensor_cores_name_the_knob_the_value_and_the_limit() {
+    let f16 = square(Dtype::F16);
     let warps = [("tile_m", 128), ("tile_n", 128), ("tile_k", 32), ("warps_m", 2), ("warps_n", 2), ("stages", 3)];
-    let tc = |device, case, changes: &[(&'static str, u64)], expected: &str| {
-        check("gemm_tc", device, case, &[&warps[..], changes].concat(), expected);
+    let tc = |device: DeviceInfo, case: Case, changes: &[(&'static str, u64)], expected: &str| {
+        assert_said("gemm_tc", &device, &case, &[&warps[..], changes].concat(), expected);
     };
     tc(gpu(8, 0), f16, &[], "fits");
     tc(gpu(7, 5), f16, &[("stages", 2)], "fits");
@@ -243,8 +258,8 @@ fn misfits_name_the_knob_the_value_and_the_limit() {
     let spread = "`tile_m=256 tile_n=128 warps_m=2 warps_n=1` takes about 616 registers in each of 64 threads; 255 are there";
     tc(gpu(8, 0), f16, &[("tile_m", 256), ("warps_n", 1)], spread);
     let only = "`wgmma` exists on `sm_90` alone; the device is `sm_100`";
-    check("gemm_wgmma", gpu(10, 0), f16, &[], only);
-    check("gemm_wgmma", gpu(9, 0), f16, &[("tile_n", 96)], "`tile_n=96` is not one of 64, 128, 256");
+    assert_said("gemm_wgmma", &gpu(10, 0), &f16, &[], only);
+    assert_said("gemm_wgmma", &gpu(9, 0), &f16, &[("tile_n", 96)], "`tile_n=96` is not one of 64, 128, 256");
 }
 
 #[test]
