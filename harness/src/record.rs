@@ -3,7 +3,7 @@
 use tilecast_kernels::devices::cuda::power::Throttle;
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{
-    CacheMode, Config, DeviceInfo, Energy, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
+    CacheMode, Config, DeviceInfo, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
 };
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
