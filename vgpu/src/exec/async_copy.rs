@@ -1,5 +1,7 @@
 //! `cp.async` and mbarriers.
 
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
 use super::access::{Access, Request};
 use super::copies::Copy;
 use super::lanes::{Regs, lanes};
@@ -67,8 +69,8 @@ impl Worker<'_> {
         data: &mut [[u8; 16]; 32],
     ) -> Result<(), Fault> {
         let Source { inst, from, mask, bytes } = *source;
-        let whole = bytes.is_power_of_two();
-        let width = if whole { bytes } else { 1 };
+        // Odd sizes go byte by byte.
+        let width = if matches!(bytes, 4 | 8 | 16) { bytes } else { 1 };
         for part in 0..bytes / width {
             let addresses = from.map(|a| a.wrapping_add(u64::from(part * width)));
             let req = Request {
@@ -82,10 +84,16 @@ impl Worker<'_> {
             };
             let pointers = self.global(b, w, &req)?;
             for lane in lanes(mask) {
-                for byte in 0..width as usize {
+                let to = &mut data[lane][(part * width) as usize..][..width as usize];
+                if width < 4 {
                     // SAFETY: the pointer was checked for `width` bytes.
-                    let value = unsafe { std::sync::atomic::AtomicU8::from_ptr(pointers[lane].add(byte)) };
-                    data[lane][(part * width) as usize + byte] = value.load(std::sync::atomic::Ordering::Relaxed);
+                    to[0] = unsafe { AtomicU8::from_ptr(pointers[lane]) }.load(Ordering::Relaxed);
+                    continue;
+                }
+                for (word, bytes) in to.chunks_exact_mut(4).enumerate() {
+                    // SAFETY: the pointer was checked for `width` bytes, a multiple of four, and alignment.
+                    let cell = unsafe { AtomicU32::from_ptr(pointers[lane].add(4 * word).cast()) };
+                    bytes.copy_from_slice(&cell.load(Ordering::Relaxed).to_ne_bytes());
                 }
             }
         }

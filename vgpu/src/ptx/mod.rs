@@ -1,6 +1,6 @@
 //! PTX text → [`Module`]: decoded once, run many times.
 //!
-//! text → tokens ([`lexer`]) → statements ([`parser`]) → instructions ([`lower`]) → joins of divergent lanes ([`flow`]) → few registers ([`registers`]).
+//! text → tokens (`lexer`) → statements (`parser`) → instructions (`lower`) → joins of divergent lanes (`flow`) → few registers (`registers`).
 
 mod flow;
 mod lexer;

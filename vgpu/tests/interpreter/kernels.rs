@@ -6,7 +6,7 @@ use vgpu::launch::{Fault, Options};
 use super::rig::{HEADER, Noise, Rig, kernel};
 
 /// Inclusive sum of a block's numbers by shuffles and shared memory.
-const SCAN: &str = "
+pub(crate) const SCAN: &str = "
     mul.wide.u32 %rd3, %r4, 4; add.s64 %rd4, %rd0, %rd3; add.s64 %rd5, %rd1, %rd3;
     ld.global.u32 %f0, [%rd4];
     mov.u32 %r5, %laneid; mov.u32 %r6, 1;

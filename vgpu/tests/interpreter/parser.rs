@@ -1,6 +1,7 @@
 //! What is not PTX, or not supported, is refused with its line.
 
-use super::rig::{HEADER, Rig, kernel};
+use super::kernels::SCAN;
+use super::rig::{HEADER, Noise, Rig, kernel};
 
 fn refusal(body: &str) -> String {
     let text =
@@ -65,4 +66,44 @@ fn a_module_says_what_its_kernels_need() {
     assert_eq!(k.params.iter().map(|p| (p.offset, p.size)).collect::<Vec<_>>(), [(0, 1), (8, 12), (24, 8)]);
     assert_eq!((module.version, module.target.as_str()), ((8, 0), "sm_80"));
     assert_eq!(module.function("empty").unwrap().static_shared_bytes, 0);
+}
+
+/// Words dropped, doubled or swapped: whatever comes of it, it is refused, faults, or runs; nothing falls over.
+#[test]
+fn mutilated_texts_are_refused_or_run_but_never_bring_the_device_down() {
+    let whole = kernel(
+        ".shared .align 16 .b8 sums[32]; .local .align 8 .b8 stack[16];",
+        &format!(
+            "st.local.u32 [stack], %r1; ld.local.v2.u32 {{%f8, %f9}}, [stack]; mov.b64 %rd7, {{%f8, %f9}};
+            mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {{%f1,%f2,%f3,%f6}}, {{%f4,%f5}}, {{%f5}}, {{%f5,%f5,%f5,%f5}};
+            cp.async.ca.shared.global [sums], [%rd0], 16; cp.async.wait_all; atom.global.add.u32 %f7, [%rd0], 1; {SCAN}"
+        ),
+    );
+    let words: Vec<&str> = whole.split_inclusive([' ', ',', ';', '\n', '.']).collect();
+    let mut noise = Noise(11);
+    let mut outcomes = [0; 3];
+    for _ in 0..1500 {
+        let mut cut = words.clone();
+        let (at, other) = (noise.next() as usize % cut.len(), noise.next() as usize % cut.len());
+        match noise.next() % 3 {
+            0 => drop(cut.remove(at)),
+            1 => cut.insert(at, words[other]),
+            _ => cut.swap(at, other),
+        }
+        let Ok(module) = vgpu::ptx::parse(&cut.concat()) else {
+            outcomes[0] += 1;
+            continue;
+        };
+        let mut rig = Rig::new();
+        rig.options.limits.warp_instructions = 20_000;
+        let memory = rig.buffer("memory", &[0u32; 256]);
+        let image = vgpu::launch::Image::load(std::sync::Arc::new(module), &rig.memory).unwrap();
+        let Some(function) = image.module.functions.first() else { continue };
+        let mut params = vec![0u8; function.param_bytes as usize];
+        params.chunks_exact_mut(8).for_each(|p| p.copy_from_slice(&memory.to_le_bytes()));
+        let launch = vgpu::launch::Launch { grid: [2, 1, 1], block: [96, 1, 1], dynamic_shared_bytes: 0, params };
+        let ran = vgpu::launch::run(&image, &function.name, &launch, &rig.memory, &rig.options).is_ok();
+        outcomes[1 + usize::from(ran)] += 1;
+    }
+    assert!(outcomes.iter().all(|&n| n > 0), "refused, faulted, ran: {outcomes:?}");
 }
