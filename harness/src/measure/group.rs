@@ -289,7 +289,7 @@ impl Rounds<'_, '_> {
         let Track { slot, iterations, .. } = self.tracks[i];
         let finished = self.session.finish(&Ask::Finish { slot, iterations, energy_s: self.context.measure.energy_s })?;
         let Said::Finished { verification, energy, energy_reason } = finished else { return Err(unexpected(&finished)) };
-        (self.tracks[i].outcome.energy, self.tracks[i].outcome.energy_reason) = (energy, energy_reason);
+        (self.tracks[i].outcome.energy, self.tracks[i].outcome.energy_reason) = (energy.map(|energy| *energy), energy_reason);
         self.judge(i, verification)
     }
 

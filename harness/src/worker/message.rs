@@ -121,7 +121,7 @@ pub enum Said {
         /// What comparing found.
         verification: Verification,
         /// Energy, where there is a sensor.
-        energy: Option<Energy>,
+        energy: Option<Box<Energy>>,
         /// Why there is none, where there is a sensor.
         energy_reason: Option<String>,
     },

@@ -186,7 +186,7 @@ impl Bench<'_> {
         let checked = wall_s();
         // A sensor that fails costs the energy, not the point.
         let (energy, energy_reason) = match loaded.energy(slot.inner, energy_s) {
-            Ok(energy) => (energy, None),
+            Ok(energy) => (energy.map(Box::new), None),
             Err(DeviceError::Sensor(reason)) => (None, Some(reason)),
             Err(error) => return Err(error),
         };

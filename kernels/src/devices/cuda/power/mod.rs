@@ -4,9 +4,9 @@
 //! |---|---|
 //! | [`sensor`] | one reading each, or why there is none |
 //! | [`stage`] | what a measurement needs of the device: a clock, launches, waiting |
-//! | [`characterise`] | update period, averaging window, lag, counter tick and rise of a sensor, from a square wave |
-//! | [`prior`] | what is published of those, per architecture |
-//! | [`measure`] | the energy protocol |
+//! | [`mod@characterise`] | update period, averaging window, lag, counter tick and rise of a sensor, from a square wave |
+//! | [`mod@prior`] | what is published of those, per architecture |
+//! | [`mod@measure`] | the energy protocol |
 //! | [`report`] | what it gives |
 //! | [`unavailable`] | why there is no energy |
 //! | [`board`] | facts of a board that decide whether energy can be measured at all |
