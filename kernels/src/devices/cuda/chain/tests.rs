@@ -139,7 +139,8 @@ fn effective_is_idempotent_and_what_differs_is_different_code_or_different_launc
 fn configurations_that_do_not_fit_are_refused_with_knob_value_and_limit() {
     let narrow = "n1=8 n2=8 batch=17";
     let wide = "n1=64 n2=64 batch=256";
-    let cases: [(Dtype, &str, (u8, u8), &[(&str, u64)], &str, &str); 11] = [
+    type Case<'a> = (Dtype, &'a str, (u8, u8), &'a [(&'a str, u64)], &'a str, &'a str);
+    let cases: [Case<'_>; 11] = [
         (Dtype::F32, wide, (8, 0), &[], "tensor", "`math=tensor` multiplies f16, bf16 and tf32, not `f32`"),
         (
             Dtype::F16,

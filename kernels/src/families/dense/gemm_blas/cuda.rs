@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn what_the_libraries_do_not_multiply_is_refused_with_the_limit() {
-        let cases: [(Dtype, &[(&str, Value)], &str, (u8, u8), &str); 4] = [
+        type Case<'a> = (Dtype, &'a [(&'a str, Value)], &'a str, (u8, u8), &'a str);
+        let cases: [Case<'_>; 4] = [
             (Dtype::Bf16, &[], "cublas", (7, 5), "`dtype=bf16` needs sm_80 or later; the device is sm_75"),
             (
                 Dtype::F32,
