@@ -1,0 +1,1 @@
+//! Frames of runs as other tools' files.
