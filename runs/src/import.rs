@@ -32,7 +32,11 @@ pub use error::ImportError;
 pub use format::Format;
 pub use table::Mapping;
 
+pub(crate) use self::json::plain;
+pub(crate) use self::kernel_tuner::FILE;
+pub(crate) use self::nvbench::{FREQUENCIES, FREQUENCIES_TAG, STATE, TIMES_TAG};
 use self::source::Source;
+pub(crate) use self::t4::OURS as T4_OURS;
 use self::tally::Tally;
 use crate::frame;
 use crate::row::Row;

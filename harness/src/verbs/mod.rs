@@ -4,6 +4,7 @@ pub mod asked;
 pub mod demo;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod families;
 pub mod fit;
 pub mod import;

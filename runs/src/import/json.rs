@@ -67,7 +67,7 @@ pub(super) fn number_of(value: &Value) -> Option<f64> {
 }
 
 /// The text form of a value: strings without quotes.
-pub(super) fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 

@@ -48,6 +48,7 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
         let name = text(&benchmark, "name").ok_or_else(|| wrong("has no `name`"))?;
         let Some(Value::Array(states)) = benchmark.shift_remove("states") else { continue };
         let mut file = Some((std::mem::take(&mut file), benchmark));
+        let benchmark_at = at;
         for (at, state) in states.into_iter().enumerate() {
             let Value::Object(state) = state else {
                 return Err(source.wrong(format, format!("state {at} of benchmark `{name}` is no object")));
@@ -56,6 +57,8 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
             let state = State::read(source, &name, state);
             warnings.extend(state.warning.clone());
             let mut draft = state.draft;
+            draft.extra.insert("benchmark_at".to_owned(), benchmark_at.into());
+            draft.extra.insert("state_at".to_owned(), at.into());
             if let Some((root, benchmark)) = file.take() {
                 draft.extra.insert("benchmark".to_owned(), Value::Object(benchmark));
                 if !root.is_empty() {

@@ -292,7 +292,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         };
         let bad = self.plain_targets(&mut out)?;
         self.energy(&outcomes, &contradictions, &mut out)?;
-        self.extra(&contradictions, &mut out)?;
+        self.extra(codes, &contradictions, &mut out)?;
         out.put(Cells::Texts(families).column(col::family));
         if let Some(kernels) = kernels {
             out.put(Cells::Texts(kernels).column(col::kernel));
@@ -412,7 +412,7 @@ impl<'b, 'a> Batch<'b, 'a> {
     }
 
     /// Source columns without a place of ours as JSON objects.
-    fn extra(&self, contradictions: &[Option<String>], out: &mut Assembled) -> Result<(), FrameError> {
+    fn extra(&self, codes: &[usize], contradictions: &[Option<String>], out: &mut Assembled) -> Result<(), FrameError> {
         let mut objects = vec![String::new(); self.rows];
         for place in &self.builder.rest {
             Member::new(&self.plain[*place]).write(0..self.rows, &mut objects)?;
@@ -421,6 +421,13 @@ impl<'b, 'a> Batch<'b, 'a> {
             if let Some(knobs) = knobs {
                 object.push(if object.is_empty() { '{' } else { ',' });
                 object.push_str(&format!("\"contradicts\":{}", cells::json_text(knobs)));
+            }
+        }
+        let known: Vec<bool> = self.builder.devices.entries.iter().map(|entry| entry.found.device.is_some()).collect();
+        for (object, code) in objects.iter_mut().zip(codes) {
+            if known[*code] {
+                object.push(if object.is_empty() { '{' } else { ',' });
+                object.push_str("\"roof_source\":\"datasheet\"");
             }
         }
         let closed = objects.into_iter().map(|mut object| {
