@@ -55,7 +55,9 @@ impl KernelName {
                 (self.tile_m, self.tile_n, self.tile_k) = (Some(*m), Some(*n), Some(*k));
             }
             Some([m, n, k]) if self.cluster.is_none() => self.cluster = Some([*m, *n, *k]),
-            Some([stages]) if self.generation == 3 && self.cluster.is_some() && self.stages.is_none() => self.stages = Some(*stages),
+            Some([stages]) if self.generation == 3 && self.cluster.is_some() && self.stages.is_none() => {
+                self.stages = Some(*stages)
+            }
             Some(_) => {}
             None => self.take_word(token),
         }
@@ -68,7 +70,8 @@ impl KernelName {
             self.operation.get_or_insert_with(|| token.to_owned());
         } else if ["simt", "tensorop", "wmma", "sparse", "planar"].iter().any(|class| token.starts_with(class)) {
             self.class.get_or_insert_with(|| token.to_owned());
-        } else if self.tile_m.is_some() && (2..=3).contains(&token.len()) && token.bytes().all(|byte| matches!(byte, b'n' | b't')) {
+        } else if self.tile_m.is_some() && (2..=3).contains(&token.len()) && token.bytes().all(|byte| matches!(byte, b'n' | b't'))
+        {
             self.layout.get_or_insert_with(|| token.to_owned());
         }
     }
@@ -130,7 +133,10 @@ mod tests {
         assert_eq!((simt.tile_m, simt.tile_n, simt.tile_k, simt.stages), (Some(128), Some(128), Some(8), Some(2)));
         assert_eq!((simt.layout.as_deref(), simt.align, simt.dtype()), (Some("nn"), Some(1), Some("f32")));
         let tensor = parse("cutlass_tensorop_f16_s16816gemm_f16_256x128_32x3_nt_align8").expect("a 2.x name");
-        assert_eq!((tensor.tile_m, tensor.tile_k, tensor.stages, tensor.operand_layout()), (Some(256), Some(32), Some(3), Some("nt")));
+        assert_eq!(
+            (tensor.tile_m, tensor.tile_k, tensor.stages, tensor.operand_layout()),
+            (Some(256), Some(32), Some(3), Some("nt"))
+        );
         let name = "cutlass3x_sm90_tensorop_s64x128x16gemm_f16_f16_f32_f16_f16_128x128x64_2x1x1_0_tnn_align8_warpspecialized_pingpong_epi_tma";
         let three = parse(name).expect("a 3.x name");
         assert_eq!((three.generation, three.tile_m, three.tile_n, three.tile_k), (3, Some(128), Some(128), Some(64)));

@@ -21,5 +21,6 @@ pub mod import;
 pub mod journal;
 pub mod kernel_name;
 pub mod row;
+mod scale;
 pub mod schema;
 pub mod store;

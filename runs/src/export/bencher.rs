@@ -26,7 +26,10 @@ pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, Expo
         }
     }
     if benchmarks.is_empty() {
-        return Err(ExportError::Nothing { format: "bencher", why: "no row of status `ok` has a time, energy or power".to_owned() });
+        return Err(ExportError::Nothing {
+            format: "bencher",
+            why: "no row of status `ok` has a time, energy or power".to_owned(),
+        });
     }
     Ok(vec![plain::text(out, &format!("{:#}\n", Value::Object(benchmarks)))?])
 }

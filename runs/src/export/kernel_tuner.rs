@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::ExportError;
 use super::group::{Entry, Group, groups, write_each};
-use super::scale::in_unit;
+use crate::scale::in_unit;
 use crate::schema::col;
 
 /// Milliseconds in seconds.
@@ -25,7 +25,8 @@ pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, Expo
 }
 
 fn cache(group: &Group) -> Map<String, Value> {
-    let file = group.rows.iter().find_map(|entry| entry.object(crate::import::FILE).filter(|file| file.contains_key("tune_params")));
+    let file =
+        group.rows.iter().find_map(|entry| entry.object(crate::import::FILE).filter(|file| file.contains_key("tune_params")));
     let mut root = file.cloned().unwrap_or_else(|| header(group));
     let mut entries = Map::new();
     for entry in &group.rows {
@@ -56,7 +57,10 @@ fn header(group: &Group) -> Map<String, Value> {
     root.insert("kernel_name".to_owned(), kernel.into());
     root.insert("problem_size".to_owned(), sizes.into());
     root.insert("tune_params_keys".to_owned(), json!(keys));
-    root.insert("tune_params".to_owned(), Value::Object(values.into_iter().map(|(name, values)| (name, values.into())).collect()));
+    root.insert(
+        "tune_params".to_owned(),
+        Value::Object(values.into_iter().map(|(name, values)| (name, values.into())).collect()),
+    );
     root.insert("objective".to_owned(), "time".into());
     root
 }

@@ -105,9 +105,9 @@ fn state_again(entry: &Entry, sidecars: &mut [Sidecars; 2]) -> Map<String, Value
     let sets = [(times, TIMES_TAG, entry.samples()), (clocks, FREQUENCIES_TAG, frequencies.as_slice())];
     for (sidecars, prefix, values) in sets {
         let summaries = state.get_mut("summaries").and_then(Value::as_array_mut).into_iter().flatten();
-        let tagged = summaries.filter_map(Value::as_object_mut).find(|summary| {
-            summary.get("tag").and_then(Value::as_str).is_some_and(|tag| tag.starts_with(prefix))
-        });
+        let tagged = summaries
+            .filter_map(Value::as_object_mut)
+            .find(|summary| summary.get("tag").and_then(Value::as_str).is_some_and(|tag| tag.starts_with(prefix)));
         if let Some(data) = tagged.filter(|_| !values.is_empty()).and_then(|summary| summary.get_mut("data")) {
             let name = sidecars.add(values);
             let entries = data.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut);

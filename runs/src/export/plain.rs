@@ -57,7 +57,10 @@ pub(super) fn text(out: &Path, text: &str) -> Result<PathBuf, ExportError> {
 }
 
 /// Whole or not there: under a temporary name first, then renamed.
-pub(super) fn written(out: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<Vec<PathBuf>, ExportError> {
+pub(super) fn written(
+    out: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<Vec<PathBuf>, ExportError> {
     let failed = |source| ExportError::Io { path: out.to_owned(), source };
     let mut name = out.file_name().unwrap_or_default().to_os_string();
     name.push(".part");

@@ -265,8 +265,9 @@ fn outcome(ending: &Ending<'_>, warnings: &mut Vec<&'static str>) -> Outcome {
         "" => Outcome::failed("runtime_error", "the row has no `Runtime`"),
         text => match text.parse() {
             Ok(runtime) => Outcome::reported(Some(runtime), MS, "mean").basis("event"),
-            Err(_) => Outcome::failed("runtime_error", format!("time = `{}` is no number", text.chars().take(40).collect::<String>())),
+            Err(_) => {
+                Outcome::failed("runtime_error", format!("time = `{}` is no number", text.chars().take(40).collect::<String>()))
+            }
         },
     }
 }
-

@@ -323,9 +323,7 @@ fn set_energy(row: &mut Row, warnings: &mut Vec<&'static str>) {
     }
     match (energy, power) {
         (Some(_), _) => row.set(col::energy_source, "import"),
-        (None, Some(_)) => {
-            row.set(col::energy_source, "import").set(col::energy_reason, "the source file has power only")
-        }
+        (None, Some(_)) => row.set(col::energy_source, "import").set(col::energy_reason, "the source file has power only"),
         (None, None) => {
             row.set(col::energy_source, "unavailable").set(col::energy_reason, "the source file has no usable energy metric")
         }

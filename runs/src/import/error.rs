@@ -160,7 +160,9 @@ impl ImportError {
             Self::Store(source) => source.hint(),
             Self::TooLarge { .. } => Some("raise the limit if the file is meant to be this large"),
             Self::Encoding { .. } => Some("save the file as UTF-8"),
-            Self::NotJson { .. } => Some("of a Kernel Tuner cache a cut end is repaired, of no other format; check that the file is whole"),
+            Self::NotJson { .. } => {
+                Some("of a Kernel Tuner cache a cut end is repaired, of no other format; check that the file is whole")
+            }
             Self::WrongKind { .. } => Some("check the format given to `import`"),
             Self::Frame { source, .. } => source.hint(),
         }

@@ -45,7 +45,8 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
     });
     let mut rows: Vec<_> = rows.collect();
     if let Some(row) = rows.first_mut() {
-        let mut extra: Map<String, Value> = row.text(col::extra).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let mut extra: Map<String, Value> =
+            row.text(col::extra).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         extra.insert("context".to_owned(), Value::Object(machine.clone()));
         row.set(col::extra, Value::Object(extra).to_string());
     }
@@ -146,4 +147,3 @@ fn unit(run: &Map<String, Value>) -> f64 {
         _ => NS,
     }
 }
-

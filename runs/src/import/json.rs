@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::ImportError;
 use super::repair;
 use super::source::Source;
-use super::ImportError;
 use crate::row::Cell;
 
 /// A parsed document.

@@ -55,7 +55,7 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
             };
             let context = devices.context(&state);
             let state = State::read(source, &name, state);
-            warnings.extend(state.warning.clone());
+            warnings.extend(state.warnings);
             let mut draft = state.draft;
             draft.extra.insert("benchmark_at".to_owned(), benchmark_at.into());
             draft.extra.insert("state_at".to_owned(), at.into());
@@ -108,8 +108,8 @@ impl<'a> Devices<'a> {
 fn is_problem(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let names = [
-        "m", "n", "k", "batch", "b", "t", "dtype", "type", "size", "elements", "elems", "bytes", "rows", "cols", "columns", "layout",
-        "inputs", "length", "entropy", "seed",
+        "m", "n", "k", "batch", "b", "t", "dtype", "type", "size", "elements", "elems", "bytes", "rows", "cols", "columns",
+        "layout", "inputs", "length", "entropy", "seed",
     ];
     names.contains(&name.split(['{', ' ']).next().unwrap_or_default())
 }

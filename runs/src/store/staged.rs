@@ -93,7 +93,8 @@ fn part_name(run_id: &str, part: usize) -> String {
 fn is_part_of(path: &Path, run_id: &str) -> bool {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let Some(rest) = stem.strip_prefix(&path_part(run_id)) else { return false };
-    rest.is_empty() || rest.strip_prefix('.').is_some_and(|part| part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_digit()))
+    rest.is_empty()
+        || rest.strip_prefix('.').is_some_and(|part| part.len() >= 4 && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Parquet files under `device=…/family=…`.

@@ -81,7 +81,12 @@ fn text(value: &Value) -> String {
 }
 
 /// A state. `sidecar` stores samples and gives the name of their file.
-pub(super) fn new_state(entry: &Entry, axes: &[Axis], device: usize, sidecar: impl FnOnce(&[f64]) -> String) -> Map<String, Value> {
+pub(super) fn new_state(
+    entry: &Entry,
+    axes: &[Axis],
+    device: usize,
+    sidecar: impl FnOnce(&[f64]) -> String,
+) -> Map<String, Value> {
     let mut name = format!("Device={device}");
     let mut axis_values = Vec::new();
     for (axis, value) in named(entry) {
@@ -143,7 +148,8 @@ fn summaries(entry: &Entry, sidecar: impl FnOnce(&[f64]) -> String) -> Vec<Value
         ]);
         let tag = format!("{TIMES_TAG}nv/cold/sample_times");
         let hidden = "Not needed in table.";
-        summaries.push(json!({ "tag": tag, "name": "Samples Times File", "hint": "file/sample_times", "hide": hidden, "data": data }));
+        summaries
+            .push(json!({ "tag": tag, "name": "Samples Times File", "hint": "file/sample_times", "hide": hidden, "data": data }));
     }
     summaries
 }

@@ -42,8 +42,11 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Cache, ImportError> {
 }
 
 fn check(path: &Path, root: Value, repaired: Option<String>) -> Result<Cache, ImportError> {
-    let wrong =
-        |why: &str| ImportError::WrongKind { path: path.to_owned(), format: Format::KernelTuner.name().to_owned(), why: why.to_owned() };
+    let wrong = |why: &str| ImportError::WrongKind {
+        path: path.to_owned(),
+        format: Format::KernelTuner.name().to_owned(),
+        why: why.to_owned(),
+    };
     let Value::Object(mut root) = root else { return Err(wrong("the outermost value is no object")) };
     let Some(Value::Object(entries)) = root.shift_remove("cache") else { return Err(wrong("there is no object `cache`")) };
     if entries.is_empty() {

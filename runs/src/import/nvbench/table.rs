@@ -30,12 +30,13 @@ struct Columns {
 impl Columns {
     fn of(source: &Source<'_>, header: &[String]) -> Result<Self, ImportError> {
         let place = |name: &str| header.iter().position(|column| column == name);
-        let need = |name: &str| {
-            place(name).ok_or_else(|| source.wrong(Format::Nvbench.name(), format!("there is no column `{name}`")))
-        };
+        let need =
+            |name: &str| place(name).ok_or_else(|| source.wrong(Format::Nvbench.name(), format!("there is no column `{name}`")));
         let named = |(at, name): (usize, &String)| match name.as_str() {
             "Noise" if at > 0 => format!("Noise of {}", header[at - 1]),
-            "Samples" if header[..at].contains(name) => header.get(at + 1).map_or(name.clone(), |next| format!("Samples of {next}")),
+            "Samples" if header[..at].contains(name) => {
+                header.get(at + 1).map_or(name.clone(), |next| format!("Samples of {next}"))
+            }
             _ => name.clone(),
         };
         Ok(Self {

@@ -55,7 +55,9 @@ pub(super) fn numbers(column: &Column, missing: &[String]) -> PolarsResult<Vec<N
     Ok(match column.dtype() {
         DataType::String => column.str()?.iter().map(|cell| cell.map_or(Number::Missing, text)).collect(),
         #[allow(clippy::cast_precision_loss)] // measured numbers stay below 2^53
-        DataType::Int64 => column.i64()?.iter().map(|cell| cell.map_or(Number::Missing, |value| Number::Value(value as f64))).collect(),
+        DataType::Int64 => {
+            column.i64()?.iter().map(|cell| cell.map_or(Number::Missing, |value| Number::Value(value as f64))).collect()
+        }
         _ => column.f64()?.iter().map(|cell| cell.map_or(Number::Missing, real)).collect(),
     })
 }
@@ -88,7 +90,9 @@ impl<'a> Cells<'a> {
     pub(super) fn typed(column: &'a Column, missing: &[String]) -> PolarsResult<Self> {
         match column.dtype() {
             DataType::Int64 => Ok(Self::Ints(column.i64()?.iter().collect())),
-            DataType::Float64 => Ok(Self::of_reals(column.f64()?.iter().map(|cell| cell.filter(|value| value.is_finite())).collect())),
+            DataType::Float64 => {
+                Ok(Self::of_reals(column.f64()?.iter().map(|cell| cell.filter(|value| value.is_finite())).collect()))
+            }
             _ => Ok(Self::of_texts(texts(column, missing)?)),
         }
     }

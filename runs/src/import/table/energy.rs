@@ -37,7 +37,9 @@ impl Said<'_> {
         ];
         let warnings: Vec<Option<String>> = (0..rows).map(|row| self.warnings(row, power[row], energy[row])).collect();
         if warnings.iter().any(Option::is_some) {
-            columns.push(StringChunked::from_iter_options(col::warnings.into(), warnings.iter().map(Option::as_deref)).into_column());
+            columns.push(
+                StringChunked::from_iter_options(col::warnings.into(), warnings.iter().map(Option::as_deref)).into_column(),
+            );
         }
         for (name, values, there) in [(col::power_w, power, &self.power), (col::energy_j, energy, &self.energy)] {
             if there.is_some() {

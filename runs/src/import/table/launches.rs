@@ -60,7 +60,9 @@ impl Witnesses {
             let stated = entry.found.device?.facts.sm_count?;
             (*launches >= WITNESSES && 2 * launches > all && *implied != stated).then(|| {
                 let slug = &entry.found.slug;
-                format!("device `{slug}`: {launches} of {all} launches imply {implied} multiprocessors, the catalogue states {stated}")
+                format!(
+                    "device `{slug}`: {launches} of {all} launches imply {implied} multiprocessors, the catalogue states {stated}"
+                )
             })
         };
         devices.iter().enumerate().filter_map(check).collect()

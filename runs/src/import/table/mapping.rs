@@ -204,7 +204,10 @@ impl Mapping {
             }
         }
         if file.family.is_none() && !columns.iter().any(|(target, _)| target == col::family) {
-            return Err(wrong("there is no `family`".to_owned(), Some("name the kernel family: `family = \"gemm_library\"`".to_owned())));
+            return Err(wrong(
+                "there is no `family`".to_owned(),
+                Some("name the kernel family: `family = \"gemm_library\"`".to_owned()),
+            ));
         }
         Ok(Self {
             name: file.name,
@@ -251,7 +254,9 @@ fn check_spec(target: &str, spec: FileSpec) -> Result<Spec, Wrong> {
         OneOrMany::One(name) => vec![name],
         OneOrMany::Many(names) if many && !names.is_empty() => names,
         OneOrMany::Many(_) if many => return Err((format!("column `{target}`: `from` is an empty list"), None)),
-        OneOrMany::Many(_) => return Err((format!("column `{target}`: `from` is a list, only samples have several columns"), None)),
+        OneOrMany::Many(_) => {
+            return Err((format!("column `{target}`: `from` is a list, only samples have several columns"), None));
+        }
     };
     let dimension = Dimension::of_column(target);
     let unit = match full.unit {
