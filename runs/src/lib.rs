@@ -10,12 +10,17 @@
 //! | [`store`] | the folder of Parquet files and journals |
 //! | [`device`] | the device catalogue: data-sheet facts with their sources |
 //! | [`import`] | other tools' files as frames of runs |
+//! | [`export`] | frames of runs as other tools' files |
+//! | [`kernel_name`] | what the name of a GEMM kernel says |
 
 pub mod device;
+pub mod export;
 pub mod frame;
 pub mod id;
 pub mod import;
 pub mod journal;
+pub mod kernel_name;
 pub mod row;
+mod scale;
 pub mod schema;
 pub mod store;

@@ -10,6 +10,7 @@
 mod error;
 mod migrate;
 mod read;
+mod staged;
 mod summary;
 mod write;
 
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::DataFrame;
 
 pub use error::StoreError;
+pub use staged::Staged;
 pub use summary::{RunSummary, summarise};
 
 use crate::frame;

@@ -6,6 +6,7 @@ mod bad_input;
 mod families;
 mod faults;
 mod help;
+mod import;
 mod resume;
 mod story;
 mod sweep;

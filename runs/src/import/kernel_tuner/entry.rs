@@ -3,8 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::cache::plain;
+use crate::import::draft::{COLD_FIRST, COLD_RATIO, ENERGY_UNITS, MS, NOT_VERIFIED};
 use crate::import::statistics::Statistics;
 use crate::row::Row;
+use crate::scale::comes_back;
 use crate::schema::col;
 
 /// How an entry ended.
@@ -13,29 +15,21 @@ enum Outcome {
     Failed { status: &'static str, reason: String },
 }
 
-/// Warning for rows whose first sample is far above the median.
-pub(super) const COLD_FIRST: &str = "cold-first-sample";
-/// Warning for rows that the tool did not verify.
-pub(super) const NOT_VERIFIED: &str = "not-verified-by-source";
-/// Warning for rows whose energy and power do not fit each other.
-pub(super) const ENERGY_UNITS: &str = "energy-units";
-
-/// First sample over median from which the first sample counts as cold.
-const COLD_RATIO: f64 = 1.5;
-
 /// Older versions of Kernel Tuner write this many milliseconds for a failure.
 const FAILURE_MS: f64 = 1e19;
-
-/// Milliseconds in seconds.
-const MS: f64 = 1e-3;
 
 /// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters.
 pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     let mut warnings = Vec::new();
     match outcome(&left) {
         Outcome::Timed { samples, reported } => {
-            left.shift_remove("time");
-            left.shift_remove("times");
+            if number(&left, "time").is_none_or(|time| comes_back(time, MS)) {
+                left.shift_remove("time");
+            }
+            let times = left.get("times").and_then(Value::as_array).into_iter().flatten();
+            if times.filter_map(Value::as_f64).all(|time| comes_back(time, MS)) {
+                left.shift_remove("times");
+            }
             row.set(col::status, "ok");
             timing(row, samples, reported, &mut warnings);
             if left.get("verification_time").and_then(Value::as_f64).is_none_or(|time| time <= 0.0) {
@@ -47,13 +41,18 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
         }
     }
     energy(row, &mut left, &mut warnings);
-    if let Some(seconds) = left.get("compile_time").and_then(Value::as_f64).filter(|time| *time >= 0.0) {
-        row.set(col::prepare_s, seconds * MS);
-        left.shift_remove("compile_time");
+    if let Some(time) = number(&left, "compile_time").filter(|time| *time >= 0.0) {
+        row.set(col::prepare_s, time * MS);
+        if comes_back(time, MS) {
+            left.shift_remove("compile_time");
+        }
     }
     if let Some(at) = left.get("timestamp").and_then(Value::as_str).and_then(rfc_3339) {
         row.set(col::measured_at, at);
         left.shift_remove("timestamp");
+    }
+    if let Some(rate) = left.get("GFLOP/s").and_then(Value::as_f64).filter(|rate| *rate > 0.0) {
+        row.set(col::reported_flop_per_s, rate * 1e9);
     }
     if !warnings.is_empty() {
         row.set(col::warnings, warnings.join(","));
@@ -61,6 +60,10 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     if !left.is_empty() {
         row.set(col::extra, Value::Object(left).to_string());
     }
+}
+
+fn number(entry: &Map<String, Value>, name: &str) -> Option<f64> {
+    entry.get(name).and_then(Value::as_f64)
 }
 
 fn outcome(entry: &Map<String, Value>) -> Outcome {
@@ -147,7 +150,7 @@ fn energy(row: &mut Row, left: &mut Map<String, Value>, warnings: &mut Vec<&'sta
 }
 
 /// `2023-12-22 09:54:05.502007+00:00` as RFC 3339 in UTC; times of other zones are left as they are.
-fn rfc_3339(text: &str) -> Option<String> {
+pub(in crate::import) fn rfc_3339(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let time = time.strip_suffix("+00:00").or_else(|| time.strip_suffix('Z'))?;
     let digits = |text: &str, joint: char, widths: &[usize]| {
