@@ -10,12 +10,19 @@
 //! | [`store`] | the folder of Parquet files and journals |
 //! | [`device`] | the device catalogue: data-sheet facts with their sources |
 //! | [`import`] | other tools' files as frames of runs |
+//! | [`query`] | which rows, which columns, in what order, summed up how |
+//! | [`audit`] | what is wrong with a frame of runs |
+//! | [`extra`] | members of the `extra` objects |
 
+pub mod audit;
 pub mod device;
+pub mod extra;
 pub mod frame;
 pub mod id;
 pub mod import;
 pub mod journal;
+mod quantile;
+pub mod query;
 pub mod row;
 pub mod schema;
 pub mod store;
