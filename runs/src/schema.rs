@@ -105,6 +105,7 @@ columns! {
     }
     "knobs" {
         config: Text required = "Stable text form of the configuration.";
+        kernel: Text = "Name of the kernel that ran, as the device or the source gives it.";
         is_default: Flag = "True where the configuration is the family's default for this problem and device.";
         role: Text = "`point`, `reference` (drift probe) or `baseline` (the dense rival).";
         baseline_of: Text = "For a baseline: `problem_id` of the structured problem it rivals.";
@@ -116,6 +117,8 @@ columns! {
         compulsory_bytes: Real = "Each input read once, each output written once, per call.";
         workspace_bytes: Real = "Scratch memory beyond operands.";
         launches: Int = "Kernel launches or passes per call.";
+        reported_flop_per_s: Real = "Rate of arithmetic that the source states, in the unit it states.";
+        reported_bytes_per_s: Real = "Rate of memory traffic that the source states, in the unit it states.";
     }
     "outcome" {
         status: Text required = "`ok`, `incorrect`, `not_verified`, `unsupported`, `compile_error`, `runtime_error`, `timeout`, `constraint` or `not_run`.";
@@ -166,6 +169,8 @@ columns! {
         energy_uncertainty_j: Real = "Half width of the 95 % interval of `energy_j`.";
         power_w: Real = "Mean power over the window.";
         idle_w: Real = "Idle power measured around it.";
+        power_limit_w: Real = "Board power limit in force.";
+        utilisation: Real = "Share of time the device was busy while power was read, 0 to 1, as the source says.";
         energy_window_s: Real = "Length of the window.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
     }
