@@ -21,6 +21,7 @@ pub mod frame;
 pub mod id;
 pub mod import;
 pub mod journal;
+pub mod kernel_name;
 mod quantile;
 pub mod query;
 pub mod row;

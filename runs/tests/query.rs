@@ -100,7 +100,11 @@ fn a_wrong_expression_says_what_stands_where_and_what_may() {
         assert!(error.to_string().contains(message), "{text}: {error}");
         assert!(error.hint().is_some(), "{text}");
     }
-    for (text, advice) in [("tiem_s < 1", "did you mean `time_s`?"), ("tile_n = 1", "did you mean `knob.tile_m`?"), ("zzzzzzz = 1", "problem axes and knobs: problem.m, knob.tile_m")] {
+    for (text, advice) in [
+        ("tiem_s < 1", "did you mean `time_s`?"),
+        ("tile_n = 1", "did you mean `knob.tile_m`?"),
+        ("zzzzzzz = 1", "problem axes and knobs: problem.m, knob.tile_m"),
+    ] {
         assert!(filter(&frame(), text).expect_err(text).hint().is_some_and(|hint| hint.contains(advice)), "{text}");
     }
 }
@@ -139,7 +143,8 @@ fn chosen_columns_come_in_the_order_asked_under_their_whole_names() {
 #[test]
 fn groups_are_summed_up_as_worked_out_by_hand() {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    let aggregates = ["count", "count(time_s)", "min", "median", "p90", "max(problem.m)", "mean", "sum", "std", "distinct(device)"];
+    let aggregates =
+        ["count", "count(time_s)", "min", "median", "p90", "max(problem.m)", "mean", "sum", "std", "distinct(device)"];
     let aggregates: Vec<Aggregate> = aggregates.iter().map(|text| text.parse().expect(text)).collect();
     let groups = group(&frame(), &texts(&["source"]), &aggregates, &[]).expect("grouped");
     let expected = df!(

@@ -28,7 +28,9 @@ pub fn resolve(frame: &DataFrame, name: &str) -> Result<String, QueryError> {
 }
 
 fn is_extra(frame: &DataFrame, name: &str) -> bool {
-    name.len() > EXTRA.len() && name.starts_with(EXTRA) && frame.column(col::extra).is_ok_and(|column| column.dtype() == &DataType::String)
+    name.len() > EXTRA.len()
+        && name.starts_with(EXTRA)
+        && frame.column(col::extra).is_ok_and(|column| column.dtype() == &DataType::String)
 }
 
 /// The nearest name, whole or without its prefix; else what there is.
@@ -66,7 +68,7 @@ impl Values {
 /// The values of column `name`, a resolved name.
 pub(super) fn values(frame: &DataFrame, name: &str) -> Result<Values, QueryError> {
     if frame.column(name).is_err() && is_extra(frame, name) {
-        return Ok(extra_values(frame, &name[EXTRA.len()..])?);
+        return extra_values(frame, &name[EXTRA.len()..]);
     }
     match frame.column(name)?.dtype() {
         DataType::Boolean => Ok(Values::Flags(flags(frame, name)?)),

@@ -117,5 +117,10 @@ pub fn counts(frame: &DataFrame) -> Result<Counts, FrameError> {
         }
         Ok(counts)
     };
-    Ok(Counts { by_source: by(col::source)?, by_device: by(col::device)?, by_family: by(col::family)?, by_status: by(col::status)? })
+    Ok(Counts {
+        by_source: by(col::source)?,
+        by_device: by(col::device)?,
+        by_family: by(col::family)?,
+        by_status: by(col::status)?,
+    })
 }

@@ -78,13 +78,17 @@ impl QueryError {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Syntax { .. } => Some("write for example `family = 'gemm_tiled' and time_s < 1e-3 and knob.tile_m in (64, 128)`"),
+            Self::Syntax { .. } => {
+                Some("write for example `family = 'gemm_tiled' and time_s < 1e-3 and knob.tile_m in (64, 128)`")
+            }
             Self::Depth { .. } => Some("leave out some parentheses"),
             Self::NoColumn { advice, .. } => Some(advice),
             Self::Ambiguous { .. } => Some("write the whole name"),
             Self::Types { .. } => Some("put texts in quotes, numbers without; `--schema` lists what columns hold"),
             Self::Kind { .. } => Some("`--schema` lists what columns hold"),
-            Self::Aggregate { .. } => Some("count, distinct, sum, mean, std, min, max, median or a quantile such as p10 or p99.9; `p90(power_w)` names the column"),
+            Self::Aggregate { .. } => Some(
+                "count, distinct, sum, mean, std, min, max, median or a quantile such as p10 or p99.9; `p90(power_w)` names the column",
+            ),
             Self::Frame(error) => error.hint(),
             Self::Polars(_) => None,
         }

@@ -65,9 +65,7 @@ fn side(frame: &DataFrame, operand: &Operand) -> Result<Side, QueryError> {
             let name = resolve(frame, name)?;
             Side { values: SideValues::Column(values(frame, &name)?), name }
         }
-        Operand::Literal(literal) => {
-            Side { name: shown(literal), values: SideValues::One(literal.clone(), frame.height()) }
-        }
+        Operand::Literal(literal) => Side { name: shown(literal), values: SideValues::One(literal.clone(), frame.height()) },
     })
 }
 

@@ -124,7 +124,11 @@ impl Parser<'_> {
         let left = self.operand()?;
         if self.keyword("is") {
             let not = self.keyword("not");
-            return if self.keyword("null") { Ok(negated(Expr::IsNull(left), not)) } else { Err(self.wrong("`null` or `not null`")) };
+            return if self.keyword("null") {
+                Ok(negated(Expr::IsNull(left), not))
+            } else {
+                Err(self.wrong("`null` or `not null`"))
+            };
         }
         let not = self.keyword("not");
         if self.keyword("in") {
