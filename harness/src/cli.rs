@@ -31,8 +31,10 @@ pub enum Verb {
     Sweep(verbs::sweep::Args),
     /// Bring another tool's results into a store
     Import(verbs::import::Args),
-    /// Show what a store holds
+    /// Show what a store holds, ask for rows, compact and merge
     Runs(verbs::runs::Args),
+    /// Find what is wrong with a store
+    Audit(verbs::audit::Args),
     /// Fit a predictor to a store
     Fit(verbs::fit::Args),
     /// Score predictors on held-out rows, shapes or configurations
@@ -63,6 +65,7 @@ impl Verb {
             Self::Sweep(args) => args.run(),
             Self::Import(args) => args.run(),
             Self::Runs(args) => args.run(),
+            Self::Audit(args) => args.run(),
             Self::Fit(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Predict(args) => args.run(),

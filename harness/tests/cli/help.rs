@@ -2,8 +2,22 @@
 
 use crate::workdir::Workdir;
 
-const VERBS: &[&str] =
-    &["", "devices", "families", "plan", "sweep", "import", "runs", "fit", "evaluate", "predict", "recommend", "report", "demo"];
+const VERBS: &[&str] = &[
+    "",
+    "devices",
+    "families",
+    "plan",
+    "sweep",
+    "import",
+    "runs",
+    "audit",
+    "fit",
+    "evaluate",
+    "predict",
+    "recommend",
+    "report",
+    "demo",
+];
 
 #[test]
 fn help_is_what_was_agreed_and_every_verb_has_an_example() {

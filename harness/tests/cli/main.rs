@@ -2,11 +2,13 @@
 
 #![allow(clippy::print_stderr)] // a skipped test says so
 
+mod audit;
 mod bad_input;
 mod families;
 mod faults;
 mod help;
 mod resume;
+mod runs;
 mod story;
 mod sweep;
 mod workdir;
