@@ -31,6 +31,8 @@ pub enum Verb {
     Sweep(verbs::sweep::Args),
     /// Bring another tool's results into a store
     Import(verbs::import::Args),
+    /// Write a store's rows in another tool's format
+    Export(verbs::export::Args),
     /// Show what a store holds, ask for rows, compact and merge
     Runs(verbs::runs::Args),
     /// Find what is wrong with a store
@@ -64,6 +66,7 @@ impl Verb {
             Self::Plan(args) => args.run(),
             Self::Sweep(args) => args.run(),
             Self::Import(args) => args.run(),
+            Self::Export(args) => args.run(),
             Self::Runs(args) => args.run(),
             Self::Audit(args) => args.run(),
             Self::Fit(args) => args.run(),

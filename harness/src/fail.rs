@@ -62,6 +62,7 @@ from! {
     tilecast_models::ArtifactError => |error| Some(error.hint()),
     tilecast_models::ModelError => |error| error.hint(),
     tilecast_reports::ReportError => |error| Some(error.hint()),
+    tilecast_runs::export::ExportError => |error| error.hint(),
     tilecast_runs::frame::FrameError => |error| error.hint(),
     tilecast_runs::import::ImportError => |error| error.hint(),
     tilecast_runs::journal::JournalError => |error| error.hint(),

@@ -13,9 +13,12 @@
 //! | [`query`] | which rows, which columns, in what order, summed up how |
 //! | [`audit`] | what is wrong with a frame of runs |
 //! | [`extra`] | members of the `extra` objects |
+//! | [`export`] | frames of runs as other tools' files |
+//! | [`kernel_name`] | what the name of a GEMM kernel says |
 
 pub mod audit;
 pub mod device;
+pub mod export;
 pub mod extra;
 pub mod frame;
 pub mod id;

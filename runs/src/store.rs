@@ -12,6 +12,7 @@ mod error;
 mod merge;
 mod migrate;
 mod read;
+mod staged;
 mod summary;
 mod write;
 
@@ -24,6 +25,7 @@ use polars::prelude::DataFrame;
 pub use compact::Compaction;
 pub use error::StoreError;
 pub use merge::Merged;
+pub use staged::Staged;
 pub use summary::{RunSummary, summarise};
 
 use crate::frame;

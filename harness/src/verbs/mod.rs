@@ -5,6 +5,7 @@ pub mod audit;
 pub mod demo;
 pub mod devices;
 pub mod evaluate;
+pub mod export;
 pub mod families;
 pub mod fit;
 pub mod import;

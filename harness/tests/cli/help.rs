@@ -9,6 +9,7 @@ const VERBS: &[&str] = &[
     "plan",
     "sweep",
     "import",
+    "export",
     "runs",
     "audit",
     "fit",

@@ -40,7 +40,7 @@ fn partitions(frame: &DataFrame) -> Result<BTreeMap<(String, String), Vec<IdxSiz
 }
 
 /// The columns hold the true names; folders only need to be safe and apart.
-fn path_part(name: &str) -> String {
+pub(super) fn path_part(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     if plain && !name.is_empty() && !name.starts_with('.') {
         return name.to_owned();

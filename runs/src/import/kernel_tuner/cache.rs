@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+pub(super) use crate::import::json::plain;
 use crate::import::{Format, ImportError, repair};
 
 /// A cache file, checked for what an import needs.
@@ -16,6 +17,8 @@ pub(super) struct Cache {
     /// Values of the parameters, where the file lists them.
     pub(super) values: Map<String, Value>,
     pub(super) entries: Map<String, Value>,
+    /// All members but `cache`, for a cache to be written again.
+    pub(super) file: Map<String, Value>,
     pub(super) repaired: Option<String>,
 }
 
@@ -39,15 +42,18 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Cache, ImportError> {
 }
 
 fn check(path: &Path, root: Value, repaired: Option<String>) -> Result<Cache, ImportError> {
-    let wrong =
-        |why: &str| ImportError::WrongKind { path: path.to_owned(), format: Format::KernelTuner.name(), why: why.to_owned() };
+    let wrong = |why: &str| ImportError::WrongKind {
+        path: path.to_owned(),
+        format: Format::KernelTuner.name().to_owned(),
+        why: why.to_owned(),
+    };
     let Value::Object(mut root) = root else { return Err(wrong("the outermost value is no object")) };
-    let Some(Value::Object(entries)) = root.remove("cache") else { return Err(wrong("there is no object `cache`")) };
+    let Some(Value::Object(entries)) = root.shift_remove("cache") else { return Err(wrong("there is no object `cache`")) };
     if entries.is_empty() {
         return Err(wrong("`cache` has no entries"));
     }
-    let values = match root.remove("tune_params") {
-        Some(Value::Object(values)) => values,
+    let values = match root.get("tune_params") {
+        Some(Value::Object(values)) => values.clone(),
         _ => Map::new(),
     };
     let params: Vec<String> = match root.get("tune_params_keys") {
@@ -66,10 +72,6 @@ fn check(path: &Path, root: Value, repaired: Option<String>) -> Result<Cache, Im
         values,
         entries,
         repaired,
+        file: root,
     })
-}
-
-/// The text form of a parameter value: strings without quotes.
-pub(super) fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::cache::plain;
+use crate::import::draft::{COLD_FIRST, COLD_RATIO, ENERGY_UNITS, MS, NOT_VERIFIED};
 use crate::import::statistics::Statistics;
 use crate::row::Row;
 use crate::schema::col;
@@ -13,21 +14,8 @@ enum Outcome {
     Failed { status: &'static str, reason: String },
 }
 
-/// Warning for rows whose first sample is far above the median.
-pub(super) const COLD_FIRST: &str = "cold-first-sample";
-/// Warning for rows that the tool did not verify.
-pub(super) const NOT_VERIFIED: &str = "not-verified-by-source";
-/// Warning for rows whose energy and power do not fit each other.
-pub(super) const ENERGY_UNITS: &str = "energy-units";
-
-/// First sample over median from which the first sample counts as cold.
-const COLD_RATIO: f64 = 1.5;
-
 /// Older versions of Kernel Tuner write this many milliseconds for a failure.
 const FAILURE_MS: f64 = 1e19;
-
-/// Milliseconds in seconds.
-const MS: f64 = 1e-3;
 
 /// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters.
 pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
@@ -54,6 +42,9 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     if let Some(at) = left.get("timestamp").and_then(Value::as_str).and_then(rfc_3339) {
         row.set(col::measured_at, at);
         left.shift_remove("timestamp");
+    }
+    if let Some(rate) = left.get("GFLOP/s").and_then(Value::as_f64).filter(|rate| *rate > 0.0) {
+        row.set(col::reported_flop_per_s, rate * 1e9);
     }
     if !warnings.is_empty() {
         row.set(col::warnings, warnings.join(","));
@@ -147,7 +138,7 @@ fn energy(row: &mut Row, left: &mut Map<String, Value>, warnings: &mut Vec<&'sta
 }
 
 /// `2023-12-22 09:54:05.502007+00:00` as RFC 3339 in UTC; times of other zones are left as they are.
-fn rfc_3339(text: &str) -> Option<String> {
+pub(in crate::import) fn rfc_3339(text: &str) -> Option<String> {
     let (date, time) = text.split_once([' ', 'T'])?;
     let time = time.strip_suffix("+00:00").or_else(|| time.strip_suffix('Z'))?;
     let digits = |text: &str, joint: char, widths: &[usize]| {

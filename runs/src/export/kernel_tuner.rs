@@ -1,0 +1,105 @@
+//! Kernel Tuner caches: times in milliseconds, failures by the tool's words.
+
+use std::path::{Path, PathBuf};
+
+use polars::prelude::DataFrame;
+use serde_json::{Map, Value, json};
+
+use super::ExportError;
+use super::group::{Entry, Group, groups, write_each};
+use super::scale::in_unit;
+use crate::schema::col;
+
+/// Milliseconds in seconds.
+const MS: f64 = 1e-3;
+
+/// Members of `extra` that an import put there.
+const OURS: [&str; 2] = [crate::import::FILE, "roof_source"];
+
+pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+    let groups = groups(frame)?;
+    if groups.is_empty() {
+        return Err(ExportError::Nothing { format: "kernel-tuner", why: "there are no rows of role `point`".to_owned() });
+    }
+    write_each(&groups, out, |group| Some(format!("{}\n", Value::Object(cache(group)))))
+}
+
+fn cache(group: &Group) -> Map<String, Value> {
+    let file =
+        group.rows.iter().find_map(|entry| entry.object(crate::import::FILE).filter(|file| file.contains_key("tune_params")));
+    let mut root = file.cloned().unwrap_or_else(|| header(group));
+    let mut entries = Map::new();
+    for entry in &group.rows {
+        let knobs = entry.knobs();
+        let key: Vec<String> = knobs.iter().map(|(_, value)| crate::import::plain(value)).collect();
+        entries.insert(key.join(","), Value::Object(cache_entry(entry, knobs)));
+    }
+    root.insert("cache".to_owned(), Value::Object(entries));
+    root
+}
+
+/// What a cache says of itself, from rows that did not come from one.
+fn header(group: &Group) -> Map<String, Value> {
+    let Some(first) = group.rows.first() else { return Map::new() };
+    let mut values: Vec<(String, Vec<Value>)> = Vec::new();
+    for (name, value) in group.rows.iter().flat_map(Entry::knobs) {
+        match values.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) if known.contains(&value) => {}
+            Some((_, known)) => known.push(value),
+            None => values.push((name, vec![value])),
+        }
+    }
+    let sizes: Vec<Value> = first.axes().into_iter().map(|(_, value)| value).filter(Value::is_number).collect();
+    let kernel = first.row.text(col::kernel).unwrap_or_else(|| first.text(col::family));
+    let keys: Vec<&String> = values.iter().map(|(name, _)| name).collect();
+    let mut root = Map::new();
+    root.insert("device_name".to_owned(), first.text(col::device_name).into());
+    root.insert("kernel_name".to_owned(), kernel.into());
+    root.insert("problem_size".to_owned(), sizes.into());
+    root.insert("tune_params_keys".to_owned(), json!(keys));
+    root.insert(
+        "tune_params".to_owned(),
+        Value::Object(values.into_iter().map(|(name, values)| (name, values.into())).collect()),
+    );
+    root.insert("objective".to_owned(), "time".into());
+    root
+}
+
+fn cache_entry(entry: &Entry, knobs: Vec<(String, Value)>) -> Map<String, Value> {
+    let real = |name: &str| entry.row.real(name);
+    let mut out: Map<String, Value> = knobs.into_iter().collect();
+    if entry.text(col::status) == "ok" {
+        if let Some(time) = real(col::time_reported_s).or_else(|| real(col::time_s)) {
+            out.insert("time".to_owned(), in_unit(time, MS));
+        }
+        let samples = entry.samples();
+        if !samples.is_empty() {
+            out.insert("times".to_owned(), samples.iter().map(|sample| in_unit(*sample, MS)).collect());
+        }
+    } else if !entry.extra.contains_key("time") {
+        let word = match entry.text(col::status) {
+            "constraint" | "unsupported" => "InvalidConfig",
+            "compile_error" => "CompilationFailedConfig",
+            _ => "RuntimeFailedConfig",
+        };
+        out.insert("time".to_owned(), word.into());
+    }
+    if let Some(prepare) = real(col::prepare_s) {
+        out.insert("compile_time".to_owned(), in_unit(prepare, MS));
+    }
+    for (name, column) in [("nvml_energy", col::energy_j), ("nvml_power", col::power_w)] {
+        if let Some(value) = real(column) {
+            out.insert(name.to_owned(), value.into());
+        }
+    }
+    if let Some(at) = entry.row.text(col::measured_at) {
+        // As the tool writes it: `2023-12-22 09:54:05.502007+00:00`.
+        out.insert("timestamp".to_owned(), at.replacen('T', " ", 1).replace('Z', "+00:00").into());
+    }
+    // Extras of rows from elsewhere are in that tool's units: they stay behind.
+    if entry.text(col::source) == "import:kernel-tuner" {
+        let kept = entry.extra.iter().filter(|(name, _)| !OURS.contains(&name.as_str()));
+        out.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    out
+}

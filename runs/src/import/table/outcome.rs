@@ -1,0 +1,197 @@
+//! How each row ended, and its times.
+
+use std::borrow::Cow;
+
+use polars::prelude::*;
+
+use super::cells::{Cells, Number};
+use crate::import::draft::{COLD_RATIO, LONGEST_S};
+use crate::import::statistics::Statistics;
+use crate::schema::col;
+
+/// The outcomes of the schema.
+const STATUSES: [&str; 9] =
+    ["ok", "incorrect", "not_verified", "unsupported", "compile_error", "runtime_error", "timeout", "constraint", "not_run"];
+
+/// Sizes beyond this are no sizes of a matrix.
+const LARGEST: f64 = 1_099_511_627_776.0;
+
+/// What the table says of times and outcomes, column by column.
+#[derive(Default)]
+pub(super) struct Reported<'a> {
+    /// Headline time in the source's unit, and that unit in seconds.
+    pub(super) time: Option<(Vec<Number>, f64)>,
+    /// Samples in the source's unit, one column each, and that unit in seconds.
+    pub(super) samples: Option<(Vec<Vec<Number>>, f64)>,
+    pub(super) status: Option<Vec<Option<Cow<'a, str>>>>,
+    pub(super) reason: Option<Vec<Option<Cow<'a, str>>>>,
+    /// Whether power or energy was measured.
+    pub(super) measured: Vec<bool>,
+}
+
+/// Outcomes of a batch.
+pub(super) struct Outcomes {
+    status: Vec<&'static str>,
+    reason: Vec<Option<String>>,
+    /// Headline in seconds.
+    pub(super) time: Vec<Option<f64>>,
+    reported: Vec<Option<f64>>,
+    statistics: Vec<Option<Statistics>>,
+    samples: Vec<Vec<f64>>,
+    /// First sample far above the median.
+    pub(super) cold: Vec<bool>,
+    sampled: bool,
+}
+
+enum Ended {
+    Timed { headline: Option<f64>, samples: Vec<f64> },
+    Untimed,
+    Failed(&'static str, String),
+}
+
+impl Outcomes {
+    pub(super) fn of(rows: usize, reported: &Reported<'_>, axes: &[(String, Cells<'_>)]) -> Self {
+        let sampled = reported.samples.is_some();
+        let mut all = Self {
+            status: Vec::with_capacity(rows),
+            reason: Vec::with_capacity(rows),
+            time: Vec::with_capacity(rows),
+            reported: Vec::new(),
+            statistics: Vec::new(),
+            samples: Vec::new(),
+            cold: Vec::new(),
+            sampled,
+        };
+        for row in 0..rows {
+            let ended = absurd(axes, row).map_or_else(|| ended(reported, row), |why| Ended::Failed("runtime_error", why));
+            all.take(ended);
+        }
+        all
+    }
+
+    fn take(&mut self, ended: Ended) {
+        let (status, reason, headline, samples) = match ended {
+            Ended::Timed { headline, samples } => ("ok", None, headline, samples),
+            Ended::Untimed => ("ok", None, None, Vec::new()),
+            Ended::Failed(status, reason) => (status, Some(reason), None, Vec::new()),
+        };
+        self.status.push(status);
+        self.reason.push(reason);
+        if !self.sampled {
+            self.time.push(headline);
+            return;
+        }
+        let statistics = Statistics::of(&samples);
+        self.time.push(statistics.map(|statistics| statistics.median).or(headline));
+        self.reported.push(statistics.and(headline));
+        self.cold.push(statistics.is_some_and(|statistics| samples.len() > 2 && samples[0] / statistics.median > COLD_RATIO));
+        self.statistics.push(statistics);
+        self.samples.push(samples);
+    }
+
+    /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines.
+    pub(super) fn columns(&self, statistic: &str, basis: &str) -> Vec<Column> {
+        let reals = |name: &str, of: &dyn Fn(&Statistics) -> f64| {
+            let values = self.statistics.iter().map(|statistics| statistics.as_ref().map(of));
+            Float64Chunked::from_iter_options(name.into(), values).into_column()
+        };
+        let timed = |text: &str, name: &str| {
+            let values = self.time.iter().map(|time| time.map(|_| text));
+            StringChunked::from_iter_options(name.into(), values).into_column()
+        };
+        let mut columns = vec![
+            StringChunked::from_iter_values(col::status.into(), self.status.iter().copied()).into_column(),
+            StringChunked::from_iter_options(col::reason.into(), self.reason.iter().map(Option::as_deref)).into_column(),
+            Float64Chunked::from_iter_options(col::time_s.into(), self.time.iter().copied()).into_column(),
+            timed(basis, col::time_basis),
+        ];
+        if !self.sampled {
+            columns.push(timed(statistic, col::time_statistic));
+            return columns;
+        }
+        columns.push(timed("median", col::time_statistic));
+        columns.push(reals(col::time_min_s, &|statistics| statistics.min));
+        columns.push(reals(col::time_median_s, &|statistics| statistics.median));
+        columns.push(reals(col::time_q1_s, &|statistics| statistics.q1));
+        columns.push(reals(col::time_q3_s, &|statistics| statistics.q3));
+        columns.push(reals(col::noise, &Statistics::noise));
+        let counts = self.samples.iter().map(|samples| i64::try_from(samples.len()).ok().filter(|count| *count > 0));
+        columns.push(Int64Chunked::from_iter_options(col::samples.into(), counts).into_column());
+        columns.push(Float64Chunked::from_iter_options(col::time_reported_s.into(), self.reported.iter().copied()).into_column());
+        columns.push(self.lists());
+        columns
+    }
+
+    fn lists(&self) -> Column {
+        let values = self.samples.iter().map(Vec::len).sum();
+        let name = col::time_samples_s.into();
+        let mut lists = ListPrimitiveChunkedBuilder::<Float64Type>::new(name, self.samples.len(), values, DataType::Float64);
+        for samples in &self.samples {
+            if samples.is_empty() { lists.append_null() } else { lists.append_slice(samples) }
+        }
+        lists.finish().into_column()
+    }
+}
+
+fn ended(reported: &Reported<'_>, row: usize) -> Ended {
+    if let Some(word) = reported.status.as_ref().and_then(|status| status[row].as_deref()) {
+        let known = STATUSES.into_iter().find(|status| *status == word);
+        if known != Some("ok") {
+            let why = reported.reason.as_ref().and_then(|reason| reason[row].as_deref());
+            let why = why.map_or_else(|| format!("the source reports `{word}`"), str::to_owned);
+            return Ended::Failed(known.unwrap_or("runtime_error"), why);
+        }
+    }
+    match times(reported, row) {
+        Err(why) => Ended::Failed("runtime_error", why),
+        Ok((None, samples)) if samples.is_empty() && reported.measured[row] => Ended::Untimed,
+        Ok((None, samples)) if samples.is_empty() => Ended::Failed("not_run", "the source has no measurement".to_owned()),
+        Ok((headline, samples)) => Ended::Timed { headline, samples },
+    }
+}
+
+type Times = (Option<f64>, Vec<f64>);
+
+fn times(reported: &Reported<'_>, row: usize) -> Result<Times, String> {
+    let headline = match &reported.time {
+        Some((times, unit_s)) => seconds(times[row], *unit_s, || "time".to_owned())?,
+        None => None,
+    };
+    let Some((columns, unit_s)) = &reported.samples else { return Ok((headline, Vec::new())) };
+    let mut samples = Vec::with_capacity(columns.len());
+    for (at, column) in columns.iter().enumerate() {
+        samples.extend(seconds(column[row], *unit_s, || format!("sample {at}"))?);
+    }
+    Ok((headline, samples))
+}
+
+fn seconds(number: Number, unit_s: f64, what: impl Fn() -> String) -> Result<Option<f64>, String> {
+    match number {
+        Number::Missing => Ok(None),
+        Number::Bad => Err(format!("{} is no finite number", what())),
+        Number::Value(value) => match value * unit_s {
+            time if time > 0.0 && time < LONGEST_S => Ok(Some(time)),
+            _ => Err(format!("{} = `{value}`, expected a positive finite number below {LONGEST_S:e} s", what())),
+        },
+    }
+}
+
+/// Why the sizes of a row cannot be.
+#[allow(clippy::cast_precision_loss)] // compared with a power of two
+fn absurd(axes: &[(String, Cells<'_>)], row: usize) -> Option<String> {
+    let sizes = axes.iter().filter(|(name, _)| matches!(name.as_str(), "m" | "n" | "k" | "batch"));
+    for (name, cells) in sizes {
+        let size = match cells {
+            Cells::Ints(cells) => cells[row].map(|size| size as f64),
+            Cells::Reals(cells) => cells[row],
+            Cells::Texts(cells) => match cells[row].as_deref() {
+                Some(text) if text.parse::<f64>().is_err() => return Some(format!("size {name} = `{text}` is no number")),
+                text => text.and_then(|text| text.parse().ok()),
+            },
+        };
+        if let Some(size) = size.filter(|size| !(0.0..=LARGEST).contains(size)) {
+            return Some(format!("size {name} = `{size}`, expected 0 to 2^40"));
+        }
+    }
+    None
+}
