@@ -61,3 +61,16 @@ fn one_shape_has_no_gap() {
         assert_eq!(leakage(&frame, 0).expect("looked"), None);
     }
 }
+
+#[test]
+#[allow(clippy::print_stderr)] // a skipped test says why
+fn the_random_score_of_the_gpperf_log_does_not_carry_over_to_new_shapes() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/gpperf/gpperf_cutlass_rtx4070_16128.csv"));
+    if !path.exists() {
+        eprintln!("skipped: the GPPerf log is not on this machine");
+        return;
+    }
+    let frame = import(Format::Gpperf, path, &Options::default()).expect("the log imports").frame;
+    let finding = leakage(&frame, 0).expect("looked").expect("a gap");
+    assert_eq!((finding.id, finding.of), ("random-split-gap", 576));
+}

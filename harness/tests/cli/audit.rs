@@ -1,8 +1,5 @@
 //! `tilecast audit` on a clean store, on planted faults, and its gate.
 
-#[path = "../../../runs/tests/planted/mod.rs"]
-mod planted;
-
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -10,6 +7,7 @@ use tilecast_runs::frame;
 use tilecast_runs::row::Row;
 use tilecast_runs::store::Store;
 
+use crate::planted;
 use crate::workdir::Workdir;
 
 fn store(dir: &Workdir, rows: &[Row]) {

@@ -7,6 +7,8 @@ mod bad_input;
 mod families;
 mod faults;
 mod help;
+#[path = "../../../runs/tests/planted/mod.rs"]
+mod planted;
 mod resume;
 mod runs;
 mod story;

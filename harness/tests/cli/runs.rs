@@ -1,12 +1,10 @@
 //! `tilecast runs`: questions, compaction, merging.
 
-#[path = "../../../runs/tests/planted/mod.rs"]
-mod planted;
-
 use tilecast_runs::frame;
 use tilecast_runs::row::Row;
 use tilecast_runs::store::Store;
 
+use crate::planted;
 use crate::workdir::Workdir;
 
 /// Four runs of twelve rows in store `a`; two of them in `b` as well.

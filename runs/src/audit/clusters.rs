@@ -10,14 +10,24 @@ use crate::schema::{KNOB, PROBLEM, col};
 /// Columns that tell what was asked and ran, beside axes and knobs.
 const FIXED: [&str; 5] = [col::dtype, col::cache_mode, col::kernel, col::time_statistic, col::time_basis];
 
-/// The columns by which rows of a part differ, and the rows' keys.
-pub(super) struct Keys {
-    pub(super) columns: Vec<Keyed>,
-    /// Key per row of the frame; only rows of the part have one.
-    all: Vec<u64>,
+/// All columns that can tell rows apart, read once for all parts.
+pub(super) struct Columns(Vec<Keyed>);
+
+impl Columns {
+    pub(super) fn read(table: &Table<'_>) -> Result<Self, FrameError> {
+        let open = [open_columns(table.frame, PROBLEM), open_columns(table.frame, KNOB)].concat();
+        let mut seed = 0x7469_6c65_6361_7374;
+        let mut columns = Vec::new();
+        for name in FIXED.iter().map(|name| (*name).to_owned()).chain(open) {
+            let codes = table.codes(&name)?;
+            let numbers = codes.values.iter().map(|_| mixed(&mut seed)).collect();
+            columns.push(Keyed { name, codes, numbers });
+        }
+        Ok(Self(columns))
+    }
 }
 
-/// A column that varies.
+/// A column and a random number for each of its values.
 pub(super) struct Keyed {
     pub(super) name: String,
     pub(super) codes: Codes,
@@ -34,23 +44,21 @@ impl Keyed {
     }
 }
 
-impl Keys {
-    pub(super) fn of(table: &Table<'_>, part: &Part) -> Result<Self, FrameError> {
-        let open = [open_columns(table.frame, PROBLEM), open_columns(table.frame, KNOB)].concat();
-        let mut seed = 0x7469_6c65_6361_7374;
-        let mut columns = Vec::new();
-        for name in FIXED.iter().map(|name| (*name).to_owned()).chain(open) {
-            let codes = table.codes(&name)?;
-            if codes.vary(&part.points) {
-                let numbers = codes.values.iter().map(|_| mixed(&mut seed)).collect();
-                columns.push(Keyed { name, codes, numbers });
-            }
-        }
+/// The columns by which rows of a part differ, and the rows' keys.
+pub(super) struct Keys<'a> {
+    pub(super) columns: Vec<&'a Keyed>,
+    /// Key per row of the frame; only rows of the part have one.
+    all: Vec<u64>,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn of(table: &Table<'_>, columns: &'a Columns, part: &Part) -> Self {
+        let columns: Vec<&Keyed> = columns.0.iter().filter(|column| column.codes.vary(&part.points)).collect();
         let mut all = vec![0_u64; table.rows];
         for column in &columns {
             part.points.iter().for_each(|row| all[*row] = all[*row].wrapping_add(column.number(*row)));
         }
-        Ok(Self { columns, all })
+        Self { columns, all }
     }
 
     /// The key of `row` without the columns numbered `without`.

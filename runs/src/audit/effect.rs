@@ -48,7 +48,7 @@ struct Shift {
 }
 
 /// The knob's column `knob` over `rows`: `Some` where it changes nothing. `noise` is the relative noise of one row, where it is known.
-pub(super) fn inert(keys: &Keys, knob: usize, rows: &[usize], time: &[f64], noise: Option<f64>) -> Option<Inert> {
+pub(super) fn inert(keys: &Keys<'_>, knob: usize, rows: &[usize], time: &[f64], noise: Option<f64>) -> Option<Inert> {
     let (shifts, spreads) = shifts(keys, knob, rows, time);
     let count = spreads.len();
     if count < CLUSTERS {
@@ -75,7 +75,7 @@ pub(super) fn inert(keys: &Keys, knob: usize, rows: &[usize], time: &[f64], nois
 }
 
 /// Shifts of all values in all clusters with at least two, and each cluster's spread as a standard deviation.
-fn shifts(keys: &Keys, knob: usize, rows: &[usize], time: &[f64]) -> (Vec<Shift>, Vec<f64>) {
+fn shifts(keys: &Keys<'_>, knob: usize, rows: &[usize], time: &[f64]) -> (Vec<Shift>, Vec<f64>) {
     let codes = &keys.columns[knob].codes.of;
     let (mut shifts, mut spreads) = (Vec::new(), Vec::new());
     let mut levels: Vec<(u32, f64, u32)> = Vec::new();
@@ -141,7 +141,7 @@ fn signs(values: &[f64]) -> f64 {
 /// Whether the same value shifts clusters that differ only in `column` in unrelated directions, as noise does and an effect does not.
 /// `None` where there are too few such pairs to say.
 #[allow(clippy::cast_precision_loss)] // fewer than 2^53 rows
-fn disagree(keys: &Keys, knob: usize, column: usize, shifts: &[Shift]) -> Option<bool> {
+fn disagree(keys: &Keys<'_>, knob: usize, column: usize, shifts: &[Shift]) -> Option<bool> {
     let key = |shift: &Shift| keys.key(shift.row as usize, &[knob, column]);
     let mut sorted: Vec<(u64, u32, u32, f64)> =
         shifts.iter().map(|shift| (key(shift), shift.level, shift.cluster, shift.log)).collect();
@@ -159,7 +159,7 @@ fn disagree(keys: &Keys, knob: usize, column: usize, shifts: &[Shift]) -> Option
 }
 
 /// Rows in clusters where the knob takes at least two values.
-fn members(keys: &Keys, knob: usize, rows: &[usize]) -> usize {
+fn members(keys: &Keys<'_>, knob: usize, rows: &[usize]) -> usize {
     let codes = &keys.columns[knob].codes.of;
     let sorted = keys.sorted(rows, &[knob]);
     let varied = |cluster: &&[(u64, u32)]| cluster.iter().any(|(_, row)| codes[*row as usize] != codes[cluster[0].1 as usize]);

@@ -1,6 +1,6 @@
 //! Knobs that change nothing, and how many experiments the rows then are.
 
-use super::clusters::{Keys, clusters};
+use super::clusters::{Columns, Keys, clusters};
 use super::effect::{self, Inert, expected_range};
 use super::table::{Part, Table, percent};
 use super::{Check, Finding, Severity};
@@ -25,10 +25,10 @@ pub(super) struct PartInert {
 
 /// Inert knobs of every part that has some.
 pub(super) fn inert(table: &Table<'_>) -> Result<Vec<PartInert>, FrameError> {
-    let noise = table.reals(col::noise)?;
+    let (noise, columns) = (table.reals(col::noise)?, Columns::read(table)?);
     let mut found = Vec::new();
     for (place, part) in table.parts.iter().enumerate() {
-        let keys = Keys::of(table, part)?;
+        let keys = Keys::of(table, &columns, part);
         let noise = noise_of(table, part, &keys, &noise);
         let knobs = keys.columns.iter().enumerate().filter(|(_, column)| column.is_knob());
         let found_in: Vec<(usize, Inert)> =
@@ -47,7 +47,7 @@ pub(super) fn inert(table: &Table<'_>) -> Result<Vec<PartInert>, FrameError> {
 }
 
 /// Relative noise of one row: from rows that agree in all columns, else from the samples within rows.
-fn noise_of(table: &Table<'_>, part: &Part, keys: &Keys, noise: &[f64]) -> Option<f64> {
+fn noise_of(table: &Table<'_>, part: &Part, keys: &Keys<'_>, noise: &[f64]) -> Option<f64> {
     let sorted = keys.sorted(&part.points, &[]);
     if clusters(&sorted).filter(|cluster| cluster.len() > 1).count() >= REPEATED {
         return spread(table, &sorted);
