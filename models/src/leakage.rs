@@ -1,21 +1,22 @@
-//! How much better a model looks on rows held out at random than on problems it has not seen.
+//! How much better a model looks on rows held out at random than on shapes it has not seen.
 
 use std::collections::BTreeMap;
 
 use polars::prelude::DataFrame;
 use tilecast_runs::audit::{Check, Example, Finding, Severity};
-use tilecast_runs::schema::col;
+use tilecast_runs::frame::{ints, open_columns};
+use tilecast_runs::schema::{PROBLEM, col};
 
 use crate::ModelError;
 use crate::dataset::{Dataset, Target, Test, keys};
 use crate::fit::{FitOptions, fit_only};
 use crate::score::mape;
-use crate::split::Split;
+use crate::split::{FOLDS, Fold, Split, balance};
 use crate::table::texts_or_empty;
 
 /// Rows that a quick look takes at most.
 const ROWS: usize = 4000;
-/// Fewest rows and problems from which a gap says anything.
+/// Fewest rows and shapes from which a gap says anything.
 const LEAST: (usize, usize) = (100, 8);
 /// Trees of the quick forest.
 const TREES: usize = 30;
@@ -38,7 +39,7 @@ impl Miss {
 
 /// The gap between random and grouped scores of a quick forest on run time, where it is large. Repeats are merged first: twins are another finding.
 ///
-/// `None` where there are too few rows or problems, where simulated and measured rows stand together, or where nothing varies to learn from.
+/// `None` where there are too few rows or shapes, where simulated and measured rows stand together, or where nothing varies to learn from.
 ///
 /// # Errors
 /// A column of the schema holds another type than it should.
@@ -47,43 +48,63 @@ pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelErr
         Err(ModelError::NoTarget { .. } | ModelError::MixedSources { .. }) => return Ok(None),
         other => other?,
     };
-    let data = data.select(&sample(&data)?)?;
-    let problems = Split::Shape.groups(&data)?;
-    if data.rows() < LEAST.0 || problems < LEAST.1 {
+    let data = data.select(&sample(shapes(&data)?))?;
+    let shapes = shapes(&data)?;
+    let count = shapes.len();
+    if data.rows() < LEAST.0 || count < LEAST.1 {
         return Ok(None);
     }
-    let (random, grouped) = match (misses(&data, Split::Rows, seed), misses(&data, Split::Shape, seed)) {
+    let at_random = Split::Rows.folds(&data, None, seed)?;
+    let by_shape = balance(shapes.into_values().collect(), FOLDS, data.rows(), seed);
+    let (random, grouped) = match (misses(&data, &at_random, seed), misses(&data, &by_shape, seed)) {
         (Err(ModelError::Unfit { .. }), _) | (_, Err(ModelError::Unfit { .. })) => return Ok(None),
         (random, grouped) => (random?, grouped?),
     };
-    let (at_random, by_problem) = (score(&random), score(&grouped));
-    if by_problem < RATIO * at_random || by_problem - at_random < APART {
+    let (at_random, by_shape) = (score(&random), score(&grouped));
+    if by_shape < RATIO * at_random || by_shape - at_random < APART {
         return Ok(None);
     }
-    finding(&data, problems, (at_random, by_problem), grouped).map(Some)
+    finding(&data, count, (at_random, by_shape), grouped).map(Some)
 }
 
-/// Rows for a quick look: as many of each problem, evenly spread.
-fn sample(data: &Dataset) -> Result<Vec<usize>, ModelError> {
-    let mut problems: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (row, problem) in keys(&data.frame, col::problem_id)?.into_iter().enumerate() {
-        problems.entry(problem).or_default().push(row);
+/// Rows by shape: family and sizes, the whole-numbered axes. Scaling factors and layouts make other problems, not other shapes; where no
+/// axis is a size, each problem is one.
+fn shapes(data: &Dataset) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
+    let mut names = texts_or_empty(&data.frame, col::family)?;
+    let sizes: Vec<String> = open_columns(&data.frame, PROBLEM)
+        .into_iter()
+        .filter(|name| data.frame.column(name).is_ok_and(|column| column.dtype().is_integer()))
+        .collect();
+    for size in &sizes {
+        for (name, value) in names.iter_mut().zip(ints(&data.frame, size)?) {
+            *name += &value.map_or_else(|| " -".to_owned(), |value| format!(" {value}"));
+        }
     }
-    let each = (ROWS / problems.len().max(1)).max(1);
-    let apart = problems.len().div_ceil(ROWS).max(1);
+    if sizes.is_empty() {
+        names = keys(&data.frame, col::problem_id)?;
+    }
+    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    names.into_iter().enumerate().for_each(|(row, name)| shapes.entry(name).or_default().push(row));
+    Ok(shapes)
+}
+
+/// Rows for a quick look: as many of each shape, evenly spread.
+fn sample(shapes: BTreeMap<String, Vec<usize>>) -> Vec<usize> {
+    let each = (ROWS / shapes.len().max(1)).max(1);
+    let apart = shapes.len().div_ceil(ROWS).max(1);
     let few = |rows: Vec<usize>| {
         let step = rows.len().div_ceil(each).max(1);
         rows.into_iter().step_by(step)
     };
-    let mut rows: Vec<usize> = problems.into_values().step_by(apart).flat_map(few).collect();
+    let mut rows: Vec<usize> = shapes.into_values().step_by(apart).flat_map(few).collect();
     rows.sort_unstable();
-    Ok(rows)
+    rows
 }
 
-fn misses(data: &Dataset, split: Split, seed: u64) -> Result<Vec<Miss>, ModelError> {
+fn misses(data: &Dataset, folds: &[Fold], seed: u64) -> Result<Vec<Miss>, ModelError> {
     let options = FitOptions { trees: TREES, seed, ..FitOptions::default() };
     let mut misses = Vec::new();
-    for fold in split.folds(data, None, seed)? {
+    for fold in folds {
         let (train, Test(held_out)) = fold.halves(data)?;
         let predicted = fit_only(&train.0, &options)?.values(&held_out.frame)?;
         let both = fold.test.iter().zip(&held_out.values).zip(predicted);
@@ -101,8 +122,8 @@ fn finding(data: &Dataset, problems: usize, (random, grouped): (f64, f64), mut m
     misses.sort_by(|a, b| b.error().total_cmp(&a.error()));
     let bad = misses.iter().filter(|miss| miss.error() > RATIO * random).count();
     let detail = format!(
-        "a forest on {} experiments over {problems} problems misses run time by {:.1} % (mean) on rows held out at random, by {:.1} % on problems \
-         held out whole",
+        "a forest on {} experiments over {shapes} shapes misses run time by {:.1} % (mean) on rows held out at random, by {:.1} % on shapes held \
+         out whole",
         data.rows(),
         random * 100.0,
         grouped * 100.0
@@ -113,7 +134,7 @@ fn finding(data: &Dataset, problems: usize, (random, grouped): (f64, f64), mut m
         run_id: runs[miss.row].clone(),
         experiment_id: ids[miss.row].clone(),
         config: configs[miss.row].clone(),
-        shows: format!("time_s = {:.3e}, predicted without its problem {:.3e}", miss.actual, miss.predicted),
+        shows: format!("time_s = {:.3e}, predicted without its shape {:.3e}", miss.actual, miss.predicted),
     };
     let examples = misses.iter().take(3).map(example).collect();
     Ok(Finding::new(&Check::SPLIT_GAP, Severity::Warning, (bad, misses.len()), detail).about(col::problem_id).showing(examples))

@@ -35,7 +35,7 @@ fn shapes_that_say_nothing_of_each_other_give_a_gap_whatever_the_seed() {
     for seed in 0..2 {
         let finding = leakage(&frame_of(&rows), seed).expect("looked").expect("a gap");
         assert_eq!((finding.id, finding.examples.len(), finding.of), ("random-split-gap", 3, 1152));
-        assert!(finding.share > 0.5 && finding.detail.contains("24 problems"), "{finding:#?}");
+        assert!(finding.share > 0.5 && finding.detail.contains("24 shapes"), "{finding:#?}");
     }
 }
 

@@ -175,6 +175,6 @@ catalogue! {
         "most rows a random split holds out have a twin (the same experiment) among the rows fitted on: its score says how well repeats repeat",
         "hold out whole problems or configurations (`tilecast evaluate --split shape`), or merge repeats first";
     SPLIT_GAP = "random-split-gap":
-        "a model does far worse on problems it has not seen than on rows held out at random: the random score does not carry over to new shapes",
+        "a model does far worse on shapes it has not seen than on rows held out at random: the random score does not carry over to new shapes",
         "report the grouped score; measure more shapes";
 }
