@@ -118,7 +118,7 @@ fn score(misses: &[Miss]) -> f64 {
     mape(&actual, &predicted)
 }
 
-fn finding(data: &Dataset, problems: usize, (random, grouped): (f64, f64), mut misses: Vec<Miss>) -> Result<Finding, ModelError> {
+fn finding(data: &Dataset, shapes: usize, (random, grouped): (f64, f64), mut misses: Vec<Miss>) -> Result<Finding, ModelError> {
     misses.sort_by(|a, b| b.error().total_cmp(&a.error()));
     let bad = misses.iter().filter(|miss| miss.error() > RATIO * random).count();
     let detail = format!(

@@ -13,11 +13,17 @@ const FEW: f64 = 0.05;
 /// Time missing in a row that is `ok`, and power or energy that some rows of a source have and others lack.
 pub(super) fn check(table: &Table<'_>) -> Result<Vec<Finding>, FrameError> {
     let reasons = table.codes(col::energy_reason)?;
+    let (power, energy) = (table.reals(col::power_w)?, table.reals(col::energy_j)?);
     let mut findings = Vec::new();
     for name in [col::time_s, col::power_w, col::energy_j] {
         let values = table.reals(name)?;
         for part in &table.parts {
-            findings.extend(of_part(table, part, name, &values, &reasons));
+            // What no row has was never measured, and the rows say why: that is no gap. Only a row without any target is no measurement.
+            let any = part.ok.iter().any(|row| values[*row].is_finite());
+            let other = part.ok.iter().any(|row| power[*row].is_finite() || energy[*row].is_finite());
+            if any || (name == col::time_s && !other) {
+                findings.extend(of_part(table, part, name, &values, &reasons));
+            }
         }
     }
     Ok(findings)
@@ -26,8 +32,7 @@ pub(super) fn check(table: &Table<'_>) -> Result<Vec<Finding>, FrameError> {
 fn of_part(table: &Table<'_>, part: &Part, name: &str, values: &[f64], reasons: &super::table::Codes) -> Option<Finding> {
     let missing: Vec<usize> = part.ok.iter().copied().filter(|row| !values[*row].is_finite()).collect();
     let time = name == col::time_s;
-    // What no row has was never measured, and the rows say why: that is no gap.
-    if missing.is_empty() || (missing.len() == part.ok.len() && !time) {
+    if missing.is_empty() {
         return None;
     }
     #[allow(clippy::cast_precision_loss)] // fewer than 2^53 rows
