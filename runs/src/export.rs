@@ -9,7 +9,6 @@ mod group;
 mod kernel_tuner;
 mod nvbench;
 mod plain;
-mod scale;
 mod t4;
 
 use std::path::{Path, PathBuf};

@@ -28,5 +28,6 @@ pub mod kernel_name;
 mod quantile;
 pub mod query;
 pub mod row;
+mod scale;
 pub mod schema;
 pub mod store;

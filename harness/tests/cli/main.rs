@@ -7,6 +7,7 @@ mod bad_input;
 mod families;
 mod faults;
 mod help;
+mod import;
 #[path = "../../../runs/tests/planted/mod.rs"]
 mod planted;
 mod resume;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::ExportError;
 use super::group::{Entry, Group, groups, write_each};
-use super::scale::in_unit;
+use crate::scale::in_unit;
 use crate::schema::col;
 
 /// Milliseconds in seconds.

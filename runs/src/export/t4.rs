@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::ExportError;
 use super::group::{Entry, Group, groups, write_each};
-use super::scale::in_unit;
+use crate::scale::in_unit;
 use crate::schema::col;
 
 /// Milliseconds in seconds.
@@ -71,7 +71,7 @@ fn result(entry: &Entry, unit_s: f64) -> Map<String, Value> {
         let runtimes: Vec<Value> = samples.iter().map(|sample| in_unit(*sample, unit_s)).collect();
         let times = out.entry("times").or_insert_with(|| json!({}));
         if let Value::Object(times) = times {
-            times.insert("runtimes".to_owned(), runtimes.into());
+            times.entry("runtimes").or_insert_with(|| runtimes.into());
         }
     }
     out

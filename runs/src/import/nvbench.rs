@@ -55,7 +55,7 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
             };
             let context = devices.context(&state);
             let state = State::read(source, &name, state);
-            warnings.extend(state.warning.clone());
+            warnings.extend(state.warnings);
             let mut draft = state.draft;
             draft.extra.insert("benchmark_at".to_owned(), benchmark_at.into());
             draft.extra.insert("state_at".to_owned(), at.into());

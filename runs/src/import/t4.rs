@@ -9,6 +9,7 @@ use super::draft::{Context, Draft, MS, NOT_VERIFIED, NS, Outcome, Timing, US, sa
 use super::json::{array, cell, document, number, plain, text};
 use super::source::Source;
 use super::{Document, Format, ImportError, Options};
+use crate::scale::in_unit;
 use crate::schema::col;
 
 /// Our own object in a file's root, for what the format has no place for.
@@ -111,7 +112,8 @@ fn outcome(result: &mut Map<String, Value>, unit_s: f64) -> Outcome {
         },
         None => Vec::new(),
     };
-    if let (false, Some(Value::Object(times))) = (taken.is_empty(), result.get_mut("times")) {
+    let unchanged = taken.iter().zip(result_runtimes(result)).all(|(ours, came)| in_unit(*ours, unit_s).as_f64() == Some(came));
+    if let (true, Some(Value::Object(times))) = (unchanged && !taken.is_empty(), result.get_mut("times")) {
         times.shift_remove("runtimes");
     }
     match reported {
@@ -121,6 +123,11 @@ fn outcome(result: &mut Map<String, Value>, unit_s: f64) -> Outcome {
         }
         Err(why) => Outcome::failed("runtime_error", why),
     }
+}
+
+fn result_runtimes(result: &Map<String, Value>) -> Vec<f64> {
+    let runtimes = result.get("times").and_then(|times| times.get("runtimes")).and_then(Value::as_array);
+    runtimes.into_iter().flatten().filter_map(super::json::number_of).collect()
 }
 
 /// The first objective's measurement, else the one called `time`; without a unit it is in the file's.

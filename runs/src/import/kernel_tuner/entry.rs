@@ -6,6 +6,7 @@ use super::cache::plain;
 use crate::import::draft::{COLD_FIRST, COLD_RATIO, ENERGY_UNITS, MS, NOT_VERIFIED};
 use crate::import::statistics::Statistics;
 use crate::row::Row;
+use crate::scale::comes_back;
 use crate::schema::col;
 
 /// How an entry ended.
@@ -22,8 +23,13 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     let mut warnings = Vec::new();
     match outcome(&left) {
         Outcome::Timed { samples, reported } => {
-            left.shift_remove("time");
-            left.shift_remove("times");
+            if number(&left, "time").is_none_or(|time| comes_back(time, MS)) {
+                left.shift_remove("time");
+            }
+            let times = left.get("times").and_then(Value::as_array).into_iter().flatten();
+            if times.filter_map(Value::as_f64).all(|time| comes_back(time, MS)) {
+                left.shift_remove("times");
+            }
             row.set(col::status, "ok");
             timing(row, samples, reported, &mut warnings);
             if left.get("verification_time").and_then(Value::as_f64).is_none_or(|time| time <= 0.0) {
@@ -35,9 +41,11 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
         }
     }
     energy(row, &mut left, &mut warnings);
-    if let Some(seconds) = left.get("compile_time").and_then(Value::as_f64).filter(|time| *time >= 0.0) {
-        row.set(col::prepare_s, seconds * MS);
-        left.shift_remove("compile_time");
+    if let Some(time) = number(&left, "compile_time").filter(|time| *time >= 0.0) {
+        row.set(col::prepare_s, time * MS);
+        if comes_back(time, MS) {
+            left.shift_remove("compile_time");
+        }
     }
     if let Some(at) = left.get("timestamp").and_then(Value::as_str).and_then(rfc_3339) {
         row.set(col::measured_at, at);
@@ -52,6 +60,10 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     if !left.is_empty() {
         row.set(col::extra, Value::Object(left).to_string());
     }
+}
+
+fn number(entry: &Map<String, Value>, name: &str) -> Option<f64> {
+    entry.get(name).and_then(Value::as_f64)
 }
 
 fn outcome(entry: &Map<String, Value>) -> Outcome {

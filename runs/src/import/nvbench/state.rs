@@ -15,15 +15,17 @@ const MOST_SAMPLES: f64 = 16_777_216.0;
 /// A state as far as it is known.
 pub(super) struct State {
     pub(super) draft: Draft,
-    pub(super) warning: Option<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl State {
     pub(super) fn read(source: &Source<'_>, benchmark: &str, state: Map<String, Value>) -> Self {
         let mut draft = Draft::new(benchmark);
-        let mut warning = None;
+        let mut warnings = Vec::new();
         for axis in state.get("axis_values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
-            axis.as_object().map(|axis| set_axis(&mut draft, axis));
+            if let Some(axis) = axis.as_object() {
+                set_axis(&mut draft, axis);
+            }
         }
         let summaries: Vec<&Map<String, Value>> =
             state.get("summaries").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object).collect();
@@ -34,7 +36,7 @@ impl State {
         let mut sidecar = |prefix: &str| match sidecar(source, &summaries, prefix) {
             Ok(values) => values,
             Err(why) => {
-                warning = Some(why);
+                warnings.push(why);
                 None
             }
         };
@@ -48,7 +50,7 @@ impl State {
             draft.extra.insert(FREQUENCIES.to_owned(), frequencies.into());
         }
         draft.extra.insert(STATE.to_owned(), Value::Object(state));
-        Self { draft, warning }
+        Self { draft, warnings }
     }
 }
 

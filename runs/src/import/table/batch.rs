@@ -193,6 +193,9 @@ fn translated<'a>(texts: Vec<Option<Cow<'a, str>>>, spec: &Spec) -> Vec<Option<C
 }
 
 type Texts<'b> = Vec<Option<Cow<'b, str>>>;
+/// Columns of numbers, and the factor to our unit.
+type Numbers = (Vec<Vec<Number>>, f64);
+/// Column → cells that are no number, and the first of them.
 type Bad = Vec<(String, (usize, String))>;
 
 struct Batch<'b, 'a> {
@@ -213,7 +216,7 @@ impl<'b, 'a> Batch<'b, 'a> {
     }
 
     /// Numbers of the source columns of `name`, and the factor to our unit.
-    fn numbers(&self, name: &str) -> Result<Option<(Vec<Vec<Number>>, f64)>, FrameError> {
+    fn numbers(&self, name: &str) -> Result<Option<Numbers>, FrameError> {
         let Some(target) = self.target(name) else { return Ok(None) };
         let read = |place: &usize| cells::numbers(&self.plain[*place], &self.builder.mapping.missing);
         let columns = target.places.iter().map(read).collect::<PolarsResult<Vec<_>>>()?;
@@ -241,6 +244,11 @@ impl<'b, 'a> Batch<'b, 'a> {
                 other => Cells::Texts(vec![other.as_str().map(|text| Cow::Owned(text.to_owned())); self.rows]),
             };
             open.push((name.to_owned(), cells));
+        }
+        if prefix == PROBLEM {
+            // Sizes of a product stand first, as in the text forms of our own problems.
+            let sizes = ["batch", "m", "n", "k"];
+            open.sort_by_key(|(name, _)| sizes.iter().position(|size| size == name).unwrap_or(sizes.len()));
         }
         Ok(open)
     }
@@ -332,7 +340,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             let Some((columns, _)) = self.numbers(name)? else { continue };
             measured.iter_mut().zip(&columns[0]).for_each(|(measured, cell)| *measured |= cell.value().is_some());
         }
-        let one = |(columns, factor): (Vec<Vec<Number>>, f64)| columns.into_iter().next().map(|column| (column, factor));
+        let one = |(columns, factor): Numbers| columns.into_iter().next().map(|column| (column, factor));
         let reported = Reported {
             time: self.numbers(col::time_s)?.and_then(one),
             samples: self.numbers(col::time_samples_s)?,
@@ -394,7 +402,7 @@ impl<'b, 'a> Batch<'b, 'a> {
                 Number::Value(value) => Number::Value(value * factor),
                 other => other,
             };
-            let first = |(columns, factor): (Vec<Vec<Number>>, f64)| {
+            let first = |(columns, factor): Numbers| {
                 columns.into_iter().next().map(|column| column.into_iter().map(|number| scale(number, factor)).collect())
             };
             Ok(self.numbers(name)?.and_then(first))

@@ -2,9 +2,9 @@
 
 use serde_json::{Number, Value};
 
-/// The shortest decimal that, times `unit`, is `value` again: a time that came in as `59.962016` ms goes out so, although the product
-/// with 1e-3 was rounded.
-pub(super) fn in_unit(value: f64, unit: f64) -> Value {
+/// The number that, times `unit`, is `value` again: a time that came in as `59.962016` ms goes out so, although the product with 1e-3
+/// was rounded. Of several the one in single precision is taken, which timers give, else the shortest.
+pub(crate) fn in_unit(value: f64, unit: f64) -> Value {
     let near = value / unit;
     if !near.is_finite() || near == 0.0 {
         return number(near);
@@ -13,8 +13,18 @@ pub(super) fn in_unit(value: f64, unit: f64) -> Value {
     // The quotient is within two units in the last place of the number that came in.
     let candidates = (0..=4).map(|step: u64| f64::from_bits(bits.wrapping_add(step).wrapping_sub(2)));
     let same = candidates.filter(|candidate| candidate.is_finite() && candidate * unit == value);
+    #[allow(clippy::cast_possible_truncation)] // compared with the number itself
+    if let Some(single) = same.clone().find(|candidate| f64::from(*candidate as f32) == *candidate) {
+        return number(single);
+    }
     let shortest = same.min_by_key(|candidate| (candidate.to_string().len(), (candidate - near).abs().to_bits()));
     number(shortest.unwrap_or(near))
+}
+
+/// Whether a number that was scaled comes back as it was. Where two numbers have the same product only one of them does, and an importer
+/// keeps the other in `extra`.
+pub(crate) fn comes_back(number: f64, unit: f64) -> bool {
+    in_unit(number * unit, unit).as_f64() == Some(number)
 }
 
 /// Whole numbers as `2.0`, as the tools write them.
@@ -39,6 +49,7 @@ mod tests {
                     let out = in_unit(ours, unit).as_f64().expect("a number");
                     assert_eq!(out * unit, ours, "{came} in {unit}");
                     assert!(out == came || came.to_string().len() > 15, "{came} in {unit} came out as {out}");
+                    assert!(out == came || f64::from(came as f32) != came, "{came} is a timer's number");
                 }
             }
         }
