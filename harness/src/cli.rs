@@ -33,8 +33,10 @@ pub enum Verb {
     Import(verbs::import::Args),
     /// Write a store's rows in another tool's format
     Export(verbs::export::Args),
-    /// Show what a store holds
+    /// Show what a store holds, ask for rows, compact and merge
     Runs(verbs::runs::Args),
+    /// Find what is wrong with a store
+    Audit(verbs::audit::Args),
     /// Fit a predictor to a store
     Fit(verbs::fit::Args),
     /// Score predictors on held-out rows, shapes or configurations
@@ -68,6 +70,7 @@ impl Verb {
             Self::Import(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Runs(args) => args.run(),
+            Self::Audit(args) => args.run(),
             Self::Fit(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Predict(args) => args.run(),

@@ -66,6 +66,7 @@ from! {
     tilecast_runs::frame::FrameError => |error| error.hint(),
     tilecast_runs::import::ImportError => |error| error.hint(),
     tilecast_runs::journal::JournalError => |error| error.hint(),
+    tilecast_runs::query::QueryError => |error| error.hint(),
     tilecast_runs::store::StoreError => |error| error.hint(),
     serde_json::Error => |_| None,
 }

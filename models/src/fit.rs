@@ -103,7 +103,7 @@ pub fn fit_train(Train(data): &Train, options: &FitOptions) -> Result<Predictor,
     Ok(predictor)
 }
 
-fn fit_only(data: &Dataset, options: &FitOptions) -> Result<Predictor, ModelError> {
+pub(crate) fn fit_only(data: &Dataset, options: &FitOptions) -> Result<Predictor, ModelError> {
     let prior = prior(data, options.preset)?;
     let (recipe, x) = match options.preset {
         Preset::Roofline => (Recipe::default(), Array2::zeros((data.rows(), 0))),

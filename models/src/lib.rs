@@ -10,6 +10,7 @@
 //! | [`mod@fit`], [`mod@evaluate`], [`recommend`], [`mod@importance`] | fitting, scoring, ranking, explaining |
 //! | [`score`] | error measures and regret |
 //! | [`artifact`] | a model as bytes |
+//! | [`mod@leakage`] | the auditor's check that needs a model |
 
 pub mod artifact;
 mod baseline;
@@ -20,6 +21,7 @@ mod features;
 pub mod fit;
 pub mod forest;
 pub mod importance;
+pub mod leakage;
 mod named;
 pub mod preset;
 mod prior;
@@ -35,6 +37,7 @@ pub use error::ModelError;
 pub use evaluate::{EvaluateOptions, Evaluation, Parity, Score, evaluate};
 pub use fit::{FitOptions, Prediction, Predictor, fit, fit_train};
 pub use importance::{ColumnImportance, importance};
+pub use leakage::leakage;
 pub use preset::Preset;
 pub use recommend::{Ranked, rank};
 pub use split::Split;

@@ -105,7 +105,7 @@ fn hold_out(rows: usize, share: f64, seed: u64) -> Fold {
 }
 
 /// Largest groups first, each to the fold with the fewest rows so far; equals in seeded order.
-fn balance(mut groups: Vec<Vec<usize>>, folds: usize, rows: usize, seed: u64) -> Vec<Fold> {
+pub(crate) fn balance(mut groups: Vec<Vec<usize>>, folds: usize, rows: usize, seed: u64) -> Vec<Fold> {
     Rng::new(seed, 0x5712).shuffle(&mut groups);
     groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
     let mut tests = vec![Vec::new(); folds];

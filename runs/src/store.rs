@@ -7,7 +7,9 @@
 //! Sealing writes the Parquet files first and moves the journal to `journal/sealed/` last. After a crash between the two, readers
 //! leave out journal rows that Parquet holds already, and sealing again writes the same files.
 
+mod compact;
 mod error;
+mod merge;
 mod migrate;
 mod read;
 mod staged;
@@ -20,12 +22,17 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
 
+pub use compact::Compaction;
 pub use error::StoreError;
+pub use merge::Merged;
 pub use staged::Staged;
 pub use summary::{RunSummary, summarise};
 
 use crate::frame;
 use crate::journal::{self, Journal};
+
+/// Depth of `device=…/family=…` in a shard's folder in the store, and one to spare.
+const DEPTH: usize = 4;
 
 /// A folder of runs.
 #[derive(Clone, Debug)]
@@ -144,6 +151,22 @@ impl Store {
     /// The first file that cannot be read, unless [`Faults::Warn`].
     pub fn read(&self, how: Read) -> Result<Contents, StoreError> {
         read::read(self, how)
+    }
+
+    /// Writes each partition that has several files as one. Readers and writers beside it see every row once at any time; a crash leaves the store whole.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; partitions done before stay done.
+    pub fn compact(&self) -> Result<Compaction, StoreError> {
+        compact::compact(self)
+    }
+
+    /// Adds the rows of `from`, open journals included, that are not here yet: a row is known by its run, experiment, problem, configuration, role, rival and cache mode.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written; runs added before stay.
+    pub fn merge(&self, from: &Self) -> Result<Merged, StoreError> {
+        merge::merge(self, from)
     }
 
     /// What runs it holds, open ones included.

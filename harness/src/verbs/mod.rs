@@ -1,6 +1,7 @@
 //! One file per verb: its arguments and what it does.
 
 pub mod asked;
+pub mod audit;
 pub mod constraints;
 pub mod demo;
 pub mod devices;

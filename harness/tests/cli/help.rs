@@ -11,6 +11,7 @@ const VERBS: &[&str] = &[
     "import",
     "export",
     "runs",
+    "audit",
     "fit",
     "evaluate",
     "predict",

@@ -2,12 +2,16 @@
 
 #![allow(clippy::print_stderr)] // a skipped test says so
 
+mod audit;
 mod bad_input;
 mod families;
 mod faults;
 mod help;
 mod import;
+#[path = "../../../runs/tests/planted/mod.rs"]
+mod planted;
 mod resume;
+mod runs;
 mod story;
 mod sweep;
 mod workdir;

@@ -8,18 +8,29 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
+use super::compact::{Seen, ranked};
 use super::migrate::{self, OURS};
-use super::{Contents, Faults, Journals, Read, Store, StoreError, failed};
+use super::{Contents, DEPTH, Faults, Journals, Read, Store, StoreError, failed};
 use crate::frame;
 use crate::journal::{self, JournalError};
 use crate::row::Row;
 use crate::schema::col;
 
-/// Depth of `device=…/family=…` in a shard's folder in the store, and one to spare.
-const DEPTH: usize = 4;
+/// Times a store is read anew where a file goes away between listing and opening, as a compaction beside us makes it.
+const ATTEMPTS: usize = 4;
+
+pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
+    for _ in 1..ATTEMPTS {
+        match read_once(store, how) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+    read_once(store, how)
+}
 
 /// Journals are read before Parquet: what is sealed in between is then in both and left out once, instead of in neither.
-pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
+fn read_once(store: &Store, how: Read) -> Result<Contents, StoreError> {
     let mut gathered = Gathered { how, frames: Vec::new(), warnings: Vec::new() };
     let open = match how.journals {
         Journals::Include => gathered.journal_rows(store)?,
@@ -27,9 +38,9 @@ pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
     };
     let mut paths = Vec::new();
     walk(store.root(), DEPTH, &mut paths)?;
-    paths.sort();
-    for path in paths {
-        let part = read_file(&path);
+    let mut seen = Seen::default();
+    for path in by_folder(paths) {
+        let part = read_file(&path).and_then(|part| Ok(Contents { frame: seen.rest(&path, part.frame)?, ..part }));
         gathered.take(part)?;
     }
     let open = gathered.not_sealed(open)?;
@@ -37,6 +48,12 @@ pub(super) fn read(store: &Store, how: Read) -> Result<Contents, StoreError> {
         gathered.frames.push(frame::from_rows(&open)?);
     }
     Ok(Contents { frame: frame::concat(&gathered.frames)?, warnings: gathered.warnings })
+}
+
+/// Folder by folder, each in the order in which its files count.
+fn by_folder(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.sort_by(|a, b| a.parent().cmp(&b.parent()));
+    paths.chunk_by(|a, b| a.parent() == b.parent()).flat_map(|folder| ranked(folder.to_vec())).collect()
 }
 
 struct Gathered {
@@ -52,7 +69,7 @@ impl Gathered {
                 self.warnings.extend(part.warnings);
                 self.frames.push(part.frame);
             }
-            Err(error) if self.how.faults == Faults::Warn => self.warnings.push(error.to_string()),
+            Err(error) if self.how.faults == Faults::Warn && !gone(&error) => self.warnings.push(error.to_string()),
             Err(error) => return Err(error),
         }
         Ok(())
@@ -95,8 +112,13 @@ impl Gathered {
     }
 }
 
+/// A file that is not there any more: not a damaged one.
+fn gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+}
+
 /// What makes two rows of one run the same measurement; the run stands first.
-const KEY: [&str; 7] =
+pub(super) const KEY: [&str; 7] =
     [col::run_id, col::experiment_id, col::problem_id, col::config_id, col::role, col::baseline_of, col::cache_mode];
 
 fn key(row: &Row) -> Vec<Option<String>> {
@@ -120,7 +142,7 @@ pub(super) fn last_of_each(rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// Parquet files below `folder`; names with a leading dot are being written.
-fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), StoreError> {
+pub(super) fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), StoreError> {
     for entry in fs::read_dir(folder).map_err(failed("list the folder", folder))? {
         let entry = entry.map_err(failed("list the folder", folder))?;
         let path = entry.path();
@@ -138,7 +160,7 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Sto
     Ok(())
 }
 
-fn read_file(path: &Path) -> Result<Contents, StoreError> {
+pub(super) fn read_file(path: &Path) -> Result<Contents, StoreError> {
     let mut file = File::open(path).map_err(failed("open the file", path))?;
     let corrupt = |why: String| StoreError::Corrupt { path: path.to_owned(), why };
     check_ends(&mut file).map_err(failed("read the file", path))?.map_err(corrupt)?;

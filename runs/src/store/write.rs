@@ -49,7 +49,7 @@ pub(super) fn path_part(name: &str) -> String {
 }
 
 /// Under a temporary name first, synced, then renamed: a reader sees the whole file or none, and a full disk leaves the old one.
-fn write_file(folder: &Path, name: &str, part: &mut DataFrame) -> Result<PathBuf, StoreError> {
+pub(super) fn write_file(folder: &Path, name: &str, part: &mut DataFrame) -> Result<PathBuf, StoreError> {
     let path = folder.join(format!("{name}.parquet"));
     let (file, temporary) = temporary(folder, name)?;
     fill(&file, &temporary, part).inspect_err(|_| {
