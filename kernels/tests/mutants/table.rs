@@ -105,6 +105,12 @@ pub(super) const CASES: &[Case] = &[
         "n_in=108 n_out=54 nblocks=3 rank=2 batch=24 source=monarch",
         "math=tensor permute=staged strip=16 tile_m=16 tile_k=16 stages=1 vector=4",
     ),
+    case(
+        "kron_matmul",
+        Dtype::F32,
+        "n1=5 n2=9 m1=11 m2=3 batch=17",
+        "math=simt permute=fused strip=16 group=3 thread_m=4 thread_n=4 vector=1 stages=1",
+    ),
 ];
 
 /// Text, what is replaced at its first occurrence, by what, and in words.

@@ -22,24 +22,45 @@ pub(crate) enum OnFinding {
     Fail,
 }
 
-/// Runs `body` on a virtual `card` in a process of its own: a driver is opened once per process. `test` is the name of the calling test. Says
-/// so where there is no virtual GPU.
-pub(crate) fn on_card(card: &str, test: &str, finding: OnFinding, body: impl FnOnce(&mut Bench)) {
+/// Where to begin, for a child that goes on where another was lost.
+const FIRST: &str = "TILECAST_TEST_FIRST";
+
+/// A child process that runs a test on a card.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Child {
+    /// `VGPU_DEVICE`.
+    pub(crate) card: &'static str,
+    /// Name of the calling test.
+    pub(crate) test: &'static str,
+    pub(crate) finding: OnFinding,
+    /// What the body is told to begin with.
+    pub(crate) first: usize,
+}
+
+/// Runs `body` on a virtual card in a process of its own, since a driver is opened once per process and a fault ends it; gives what the child
+/// printed. `None` in the child itself, and, with a word on it, where there is no virtual GPU.
+pub(crate) fn on_card(child: Child, body: impl FnOnce(&mut Bench, usize)) -> Option<String> {
+    let Child { card, test, finding, first } = child;
     let library = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (Some(cuda), Some(nvrtc)) = (library("TILECAST_CUDA_LIB"), library("TILECAST_NVRTC")) else {
         println!(
             "skipped: nothing ran on a virtual GPU: TILECAST_CUDA_LIB (its libcuda.so.1) and TILECAST_NVRTC are not both set"
         );
-        return;
+        return None;
     };
     if std::env::var(CHILD).is_ok_and(|child| child == test) {
         let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), ..Libraries::default() };
-        return Bench::open(libraries, library("TILECAST_CUTLASS_INCLUDE")).map_or((), |mut bench| body(&mut bench));
+        let first = std::env::var(FIRST).ok().and_then(|first| first.parse().ok()).expect("set by the parent");
+        if let Some(mut bench) = Bench::open(libraries, library("TILECAST_CUTLASS_INCLUDE")) {
+            body(&mut bench, first);
+        }
+        return None;
     }
     let folder = tempfile::tempdir().expect("a folder for what is found and counted");
     let output = Command::new(std::env::current_exe().expect("this test"))
         .args([test, "--exact", "--nocapture"])
         .envs([(CHILD, test), ("VGPU_DEVICE", card), ("VGPU_CHECKS", "all"), ("VGPU_THREADS", "1")])
+        .env(FIRST, first.to_string())
         .env("VGPU_FAIL_ON_FINDING", if finding == OnFinding::Fail { "1" } else { "0" })
         // Far above any kernel here: what exceeds it hangs.
         .env("VGPU_MAX_INSTRUCTIONS", "100000000")
@@ -48,8 +69,8 @@ pub(crate) fn on_card(card: &str, test: &str, finding: OnFinding, body: impl FnO
         .output()
         .expect("this test can be run again");
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("{said}");
-    assert!(said.contains("1 passed"), "`{test}` on a virtual {card}: {}\n{complained}", output.status);
+    assert!(said.contains("1 passed"), "`{test}` on a virtual {card}: {}\n{said}\n{complained}", output.status);
+    Some(said.into_owned())
 }
 
 /// A file that only grows.
@@ -74,7 +95,7 @@ impl Tail {
 
 /// A virtual GPU with its findings and counters.
 pub(crate) struct Bench {
-    device: Option<CudaDevice>,
+    device: CudaDevice,
     info: DeviceInfo,
     options: CompileOptions,
     findings: Tail,
@@ -102,6 +123,13 @@ pub(crate) struct Called {
     pub(crate) counted: Counted,
 }
 
+impl Called {
+    /// Whether nothing can run after it in this process.
+    pub(crate) fn lost(&self) -> bool {
+        matches!(self.verdict, Err(DeviceError::Poisoned { .. }))
+    }
+}
+
 impl Bench {
     fn open(libraries: Libraries, cutlass: Option<PathBuf>) -> Option<Self> {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda");
@@ -113,7 +141,7 @@ impl Bench {
             return None;
         }
         let (findings, counters) = (Tail::of("VGPU_LOG"), Tail::of("VGPU_COUNTERS"));
-        Some(Self { device: Some(device), info, options, findings, counters })
+        Some(Self { device, info, options, findings, counters })
     }
 
     pub(crate) fn info(&self) -> &DeviceInfo {
@@ -126,21 +154,15 @@ impl Bench {
         self.options.cutlass.is_some()
     }
 
-    /// Prepares, runs and verifies. A context that this ended is replaced.
+    /// Prepares, runs and verifies. A fault loses the device for the rest of the process.
     pub(crate) fn call(&mut self, family: &'static dyn Family, problem: &Problem, config: &Config) -> Called {
         self.findings.fresh();
         let verdict = self.verified(family, problem, config);
-        if matches!(verdict, Err(DeviceError::Poisoned { .. })) {
-            // The last one to leave the primary context destroys it; the next gets a sound one.
-            self.device = None;
-            self.device = Some(CudaDevice::open("cuda:0", self.options.clone()).expect("it opened before"));
-        }
         Called { verdict, findings: self.findings.fresh(), counted: counted(&self.counters.fresh()) }
     }
 
     fn verified(&mut self, family: &'static dyn Family, problem: &Problem, config: &Config) -> Result<Verdict, DeviceError> {
-        let device = self.device.as_ref().expect("replaced whenever it is lost");
-        let mut loaded = device.load(family, problem)?;
+        let mut loaded = self.device.load(family, problem)?;
         let slot = loaded.prepare(config)?.slot;
         self.counters.fresh();
         Ok(loaded.verify(slot)?.verdict)
