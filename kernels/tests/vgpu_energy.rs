@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tilecast_kernels::{CacheMode, Device, DeviceError};
 
 /// Trials per sensor where nothing else is asked for: as many as half a minute of a core allows.
-const TRIALS: u64 = 50;
+const TRIALS: u64 = 100;
 /// Share of trials in which the truth has to lie inside the 95 % interval.
 const BAR: f64 = 0.94;
 /// One block: what a launch takes is its own latency, and little has to be interpreted for it.
@@ -23,10 +23,12 @@ const N: u64 = 100;
 /// Window of a trial, s.
 const WINDOW_S: f64 = 2.0;
 
+/// No compiler of today makes code for Pascal and Volta: their sensors sit on a T4 here.
+///
 /// Card, ready-made sensor, its gain, whether it also has an averaged reading, whether it reads the whole module, power of the rest of the module.
 const SENSORS: [(&str, &str, f64, bool, f64); 9] = [
-    ("p100", "pascal", 1.005, false, 0.0),
-    ("v100", "volta", 1.0, false, 0.0),
+    ("t4", "pascal", 1.005, false, 0.0),
+    ("t4", "volta", 1.0, false, 0.0),
     ("t4", "turing", 0.96, false, 0.0),
     ("a100", "a100", 0.96, false, 0.0),
     ("rtx3090", "ga10x", 0.955, true, 0.0),
@@ -100,6 +102,7 @@ fn number(value: &Value, key: &str) -> f64 {
 #[test]
 fn the_truth_lies_in_the_interval_for_every_sensor_of_the_stand_in() {
     let trials = std::env::var("TILECAST_VGPU_TRIALS").ok().and_then(|text| text.parse().ok()).unwrap_or(TRIALS);
+    let mut short = Vec::new();
     for (card, preset, gain, averages, module_w) in SENSORS {
         let Some(found) = child(card, &scenario(preset, gain, averages), trials) else { return };
         let (mut inside, mut widths) = ([0.0, 0.0], 0.0);
@@ -118,12 +121,11 @@ fn the_truth_lies_in_the_interval_for_every_sensor_of_the_stand_in() {
             "sensor {preset}: {trials} trials, inside {:.3} for one board, {:.3} across boards, half width {:.4}",
             inside[0], inside[1], width[0]
         );
-        assert!(
-            inside.iter().all(|share| *share >= BAR) && width[0] < 0.02,
-            "{preset}: inside {inside:?}, half width {}",
-            width[0]
-        );
+        if inside.iter().any(|share| *share < BAR) || width[0] >= 0.02 {
+            short.push(format!("{preset}: inside {inside:?}, half width {}", width[0]));
+        }
     }
+    assert!(short.is_empty(), "{short:?}");
 }
 
 #[test]
@@ -132,7 +134,7 @@ fn where_there_is_no_energy_the_stand_in_gives_the_reason() {
     let denied: String = denied.iter().map(|call| format!("\"{call}\" = \"no-permission\"\n")).collect();
     let cases = [
         ("a100", "[death]\nat_s = 33.0\nwhat = \"both\"\nhow = \"gpu-lost\"\n".to_owned(), "stopped answering"),
-        ("p100", "[death]\nat_s = 33.0\nwhat = \"power\"\nhow = \"gpu-lost\"\n".to_owned(), "stopped answering"),
+        ("t4", "[death]\nat_s = 33.0\nwhat = \"power\"\nhow = \"gpu-lost\"\n".to_owned(), "stopped answering"),
         ("a100", "[[process]]\npid = 4242\n".to_owned(), "another process is on the GPU (pid 4242)"),
         ("t4", format!("[errors]\n{denied}"), "is denied to this user"),
     ];
