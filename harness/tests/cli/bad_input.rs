@@ -34,7 +34,7 @@ fn a_wrong_spec_names_the_key_the_value_and_the_limit() {
         ("cpu:1t", "cpu:0t", &["cpu:0t", "hint: "]),
         ("cpu:1t", "cpu:100000t", &["100000", "hint: "]),
         ("cpu:1t", "gpu", &["unknown device `gpu`", "hint: "]),
-        ("cpu:1t", "cuda:0", &["cuda:0", "hint: "]),
+        ("cpu:1t", "cuda:99", &["cuda:99", "hint: "]),
         ("max_samples = 6", "max_samples = 0", &["`max_samples = 0`", "from 3"]),
         ("max_samples = 6", "max_noise = -0.5", &["`max_noise = -0.5`", "above 0"]),
         ("max_samples = 6", "max_samples = 6\nmin_samples = 7", &["`min_samples = 7` is above `max_samples = 6`"]),
