@@ -29,22 +29,21 @@ pub fn assume(arch: &str) -> Result<DeviceInfo, Fail> {
 
 /// Where the libraries of a GPU are, where the loader does not find them by itself.
 #[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "CUDA")]
 pub struct CudaArgs {
     /// CUDA driver (libcuda.so.1) [env: TILECAST_CUDA_LIB]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = "CUDA", value_name = "PATH")]
     cuda_lib: Option<PathBuf>,
     /// NVML (libnvidia-ml.so.1) [env: TILECAST_NVML_LIB]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = "CUDA", value_name = "PATH")]
     nvml_lib: Option<PathBuf>,
     /// Run-time compiler (libnvrtc.so.13) [env: TILECAST_NVRTC]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = "CUDA", value_name = "PATH")]
     nvrtc_lib: Option<PathBuf>,
     /// cuBLAS (libcublas.so.13) [env: TILECAST_CUBLAS_LIB]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, help_heading = "CUDA", value_name = "PATH")]
     cublas_lib: Option<PathBuf>,
     /// CUTLASS's include folder, for `gemm_cutlass` [env: TILECAST_CUTLASS_INCLUDE]
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, help_heading = "CUDA", value_name = "FOLDER")]
     cutlass_include: Option<PathBuf>,
 }
 

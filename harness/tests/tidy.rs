@@ -34,7 +34,7 @@ fn sources() -> Vec<String> {
 /// Words in backticks that look like paths of this repository.
 fn paths_in(text: &str) -> Vec<String> {
     let looks_like_path = |word: &&str| {
-        let tops = ["kernels/", "runs/", "models/", "reports/", "harness/", "sweeps/", "scripts/", "docs/", ".ci/"];
+        let tops = ["kernels/", "runs/", "models/", "reports/", "harness/", "vgpu/", "sweeps/", "scripts/", "docs/", ".ci/"];
         tops.iter().any(|top| word.starts_with(top)) && !word.contains(['*', '<', ' ', '{', '…'])
     };
     text.split('`').skip(1).step_by(2).filter(looks_like_path).map(str::to_owned).collect()
@@ -79,9 +79,9 @@ fn no_file_has_a_name_that_says_nothing() {
 }
 
 #[test]
-fn unsafe_stays_in_devices_and_cpu_sources() {
+fn unsafe_stays_in_devices_cpu_sources_and_the_virtual_gpu() {
     // A planted overrun in the device's own test writes where no safe code can.
-    let places = ["kernels/src/devices/", "kernels/tests/cpu_device.rs"];
+    let places = ["kernels/src/devices/", "kernels/tests/cpu_device.rs", "vgpu/"];
     let allowed = |path: &str| {
         places.iter().any(|place| path.starts_with(place))
             || (path.starts_with("kernels/src/families/") && path.ends_with("cpu.rs"))

@@ -1,6 +1,7 @@
 //! Every CUDA family × element type × layout × awkward shape on the virtual GPU, through the driver and the run-time compiler that a real one
 //! uses: results against the oracle, no race, no uninitialised read, and as many FLOP and bytes as the family says.
 
+#![allow(clippy::print_stdout)] // a skip must be seen
 #![allow(clippy::disallowed_methods)] // a test that needs a library learns its path from the environment
 
 mod virtual_gpu;

@@ -8,7 +8,7 @@ use tilecast_runs::frame::{ints, open_columns};
 use tilecast_runs::schema::{PROBLEM, col};
 
 use crate::ModelError;
-use crate::dataset::{Dataset, Target, Test, keys};
+use crate::dataset::{Dataset, Target, Test, keys, take};
 use crate::fit::{FitOptions, fit_only};
 use crate::score::mape;
 use crate::split::{FOLDS, Fold, Split, balance};
@@ -16,6 +16,8 @@ use crate::table::texts_or_empty;
 
 /// Rows that a quick look takes at most.
 const ROWS: usize = 4000;
+/// Rows among which repeats are merged first, to get there.
+const CANDIDATES: usize = 8 * ROWS;
 /// Fewest rows and shapes from which a gap says anything.
 const LEAST: (usize, usize) = (100, 8);
 /// Trees of the quick forest.
@@ -44,12 +46,16 @@ impl Miss {
 /// # Errors
 /// A column of the schema holds another type than it should.
 pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelError> {
-    let data = match Dataset::new(frame, Target::Time) {
+    let all = shapes(frame)?;
+    if all.len() < LEAST.1 {
+        return Ok(None);
+    }
+    let data = match Dataset::new(&take(frame, &sample(all, CANDIDATES))?, Target::Time) {
         Err(ModelError::NoTarget { .. } | ModelError::MixedSources { .. }) => return Ok(None),
         other => other?,
     };
-    let data = data.select(&sample(shapes(&data)?))?;
-    let shapes = shapes(&data)?;
+    let data = data.select(&sample(shapes(&data.frame)?, ROWS))?;
+    let shapes = shapes(&data.frame)?;
     let count = shapes.len();
     if data.rows() < LEAST.0 || count < LEAST.1 {
         return Ok(None);
@@ -69,19 +75,19 @@ pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelErr
 
 /// Rows by shape: family and sizes, the whole-numbered axes. Scaling factors and layouts make other problems, not other shapes; where no
 /// axis is a size, each problem is one.
-fn shapes(data: &Dataset) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
-    let mut names = texts_or_empty(&data.frame, col::family)?;
-    let sizes: Vec<String> = open_columns(&data.frame, PROBLEM)
+fn shapes(frame: &DataFrame) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
+    let mut names = texts_or_empty(frame, col::family)?;
+    let sizes: Vec<String> = open_columns(frame, PROBLEM)
         .into_iter()
-        .filter(|name| data.frame.column(name).is_ok_and(|column| column.dtype().is_integer()))
+        .filter(|name| frame.column(name).is_ok_and(|column| column.dtype().is_integer()))
         .collect();
     for size in &sizes {
-        for (name, value) in names.iter_mut().zip(ints(&data.frame, size)?) {
+        for (name, value) in names.iter_mut().zip(ints(frame, size)?) {
             *name += &value.map_or_else(|| " -".to_owned(), |value| format!(" {value}"));
         }
     }
     if sizes.is_empty() {
-        names = keys(&data.frame, col::problem_id)?;
+        names = keys(frame, col::problem_id)?;
     }
     let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     names.into_iter().enumerate().for_each(|(row, name)| shapes.entry(name).or_default().push(row));
@@ -89,9 +95,9 @@ fn shapes(data: &Dataset) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
 }
 
 /// Rows for a quick look: as many of each shape, evenly spread.
-fn sample(shapes: BTreeMap<String, Vec<usize>>) -> Vec<usize> {
-    let each = (ROWS / shapes.len().max(1)).max(1);
-    let apart = shapes.len().div_ceil(ROWS).max(1);
+fn sample(shapes: BTreeMap<String, Vec<usize>>, most: usize) -> Vec<usize> {
+    let each = (most / shapes.len().max(1)).max(1);
+    let apart = shapes.len().div_ceil(most).max(1);
     let few = |rows: Vec<usize>| {
         let step = rows.len().div_ceil(each).max(1);
         rows.into_iter().step_by(step)

@@ -97,7 +97,7 @@ fn log(at: usize) -> Row {
     let flop = 2.0 * m as f64 * n as f64 * k as f64;
     row.set(col::useful_flop, flop).set(col::compulsory_bytes, 4.0 * (m * k + k * n + m * n) as f64);
     timed(&mut row, at, flop / 12e12 + 5e-6);
-    if at % 6 == 0 {
+    if at.is_multiple_of(6) {
         let power = 30.0 + 150.0 * unit(at);
         let seconds = row.real(col::time_s).unwrap_or_default();
         row.set(col::power_w, power).set(col::energy_j, power * seconds).set(col::utilisation, (at % 12) as f64 / 12.0);

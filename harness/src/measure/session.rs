@@ -136,7 +136,10 @@ impl Session {
         self.busy.add(&busy);
         match said {
             Said::Refused { status, reason } => Err(SessionFail::Refused { status, reason }),
-            Said::DeviceLost { reason } => Err(self.replace(Lost::Device(reason))),
+            Said::DeviceLost { reason } => {
+                let lost = self.worker.device_lost(reason);
+                Err(self.replace(lost))
+            }
             said => Ok(said),
         }
     }

@@ -51,6 +51,7 @@ pub struct Worker {
     input: ChildStdin,
     replies: Receiver<std::io::Result<Reply>>,
     complaints: Arc<Mutex<VecDeque<String>>>,
+    listener: Option<std::thread::JoinHandle<()>>,
     timeout_s: f64,
 }
 
@@ -71,8 +72,8 @@ impl Worker {
             .map_err(Lost::Start)?;
         let input = child.stdin.take().expect("stdin is piped");
         let replies = read_replies(child.stdout.take().expect("stdout is piped"));
-        let complaints = read_complaints(child.stderr.take().expect("stderr is piped"));
-        Ok(Self { child, input, replies, complaints, timeout_s: options.timeout_s })
+        let (complaints, listener) = read_complaints(child.stderr.take().expect("stderr is piped"));
+        Ok(Self { child, input, replies, complaints, listener: Some(listener), timeout_s: options.timeout_s })
     }
 
     /// Sends `ask` without waiting, so that the worker never idles between samples of a round.
@@ -127,9 +128,23 @@ impl Worker {
             }
             Err(error) => error.to_string(),
         };
+        Lost::Died(self.with_complaints(status))
+    }
+
+    /// Its device is lost: ends it, and gives the reason with what it wrote to its standard error, where a driver may tell more than by its code.
+    pub fn device_lost(&mut self, reason: String) -> Lost {
+        self.end();
+        if let Some(listener) = self.listener.take() {
+            // The pipe is closed by now; a listener that panicked has nothing to add.
+            let _ = listener.join();
+        }
+        Lost::Device(self.with_complaints(reason))
+    }
+
+    fn with_complaints(&self, reason: String) -> String {
         let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let said = complaints.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
-        Lost::Died(if said.is_empty() { status } else { format!("{status}: {said}") })
+        if said.is_empty() { reason } else { format!("{reason}: {said}") }
     }
 
     fn end(&mut self) {
@@ -171,10 +186,10 @@ fn read_replies(output: impl Read + Send + 'static) -> Receiver<std::io::Result<
 }
 
 /// Keeps the last few lines the worker wrote to its standard error.
-fn read_complaints(errors: impl Read + Send + 'static) -> Arc<Mutex<VecDeque<String>>> {
+fn read_complaints(errors: impl Read + Send + 'static) -> (Arc<Mutex<VecDeque<String>>>, std::thread::JoinHandle<()>) {
     let kept = Arc::new(Mutex::new(VecDeque::new()));
     let keep = Arc::clone(&kept);
-    std::thread::spawn(move || {
+    let listener = std::thread::spawn(move || {
         for line in BufReader::new(errors).lines().map_while(Result::ok) {
             let mut kept = keep.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push_back(line);
@@ -183,5 +198,5 @@ fn read_complaints(errors: impl Read + Send + 'static) -> Arc<Mutex<VecDeque<Str
             }
         }
     });
-    kept
+    (kept, listener)
 }

@@ -199,6 +199,8 @@ pub enum FaultKind {
     Hang,
     /// The result is wrong after timing, right before it.
     Wrong,
+    /// A kernel of its own stores where nothing is, which takes a GPU's context with it.
+    Wild,
 }
 
 impl FromStr for Fault {
@@ -209,7 +211,8 @@ impl FromStr for Fault {
             "crash" => FaultKind::Crash,
             "hang" => FaultKind::Hang,
             "wrong" => FaultKind::Wrong,
-            other => return Err(unknown("fault", other, ["crash", "hang", "wrong"])),
+            "wild" => FaultKind::Wild,
+            other => return Err(unknown("fault", other, ["crash", "hang", "wrong", "wild"])),
         };
         Ok(Self { kind, at: at.to_owned() })
     }

@@ -5,6 +5,7 @@
 mod client;
 mod message;
 mod serve;
+mod wild;
 
 pub use client::{Lost, Worker, WorkerOptions};
 pub use message::{Ask, Busy, Fault, Reply, Said};

@@ -145,10 +145,12 @@ impl Bench<'_> {
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
         let start = wall_s();
         let fault = self.fault.clone();
+        let device = self.device;
         let (slot, loaded) = self.slot(slot)?;
         match fault.filter(|fault| slot.config.contains(&fault.at)).map(|fault| fault.kind) {
             Some(FaultKind::Crash) => crash(),
             Some(FaultKind::Hang) => hang(),
+            Some(FaultKind::Wild) => return super::wild::run(device),
             Some(FaultKind::Wrong) | None => {}
         }
         let sample = loaded.sample(slot.inner, iterations, cache)?;

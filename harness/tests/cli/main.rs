@@ -14,4 +14,5 @@ mod resume;
 mod runs;
 mod story;
 mod sweep;
+mod vgpu;
 mod workdir;

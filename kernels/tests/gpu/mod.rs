@@ -16,7 +16,10 @@ pub(crate) fn device() -> Option<CudaDevice> {
         );
         return None;
     };
-    let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), ..Libraries::default() };
+    // The virtual GPU's NVML lies beside its driver.
+    let nvml =
+        library("TILECAST_NVML_LIB").or_else(|| Some(cuda.with_file_name("libnvidia-ml.so.1")).filter(|path| path.exists()));
+    let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), nvml, ..Libraries::default() };
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda");
     let options = CompileOptions { libraries, cache, cutlass: None, lines: Lines::Dropped };
     Some(CudaDevice::open("cuda:0", options).expect("the GPU that TILECAST_CUDA_LIB names"))
@@ -29,7 +32,7 @@ static CARD: Card =
     Card { id: "doubling", group: "test", title: "y = 2x", math: "y (1 × n) = 2·x", look_at: "nothing", references: &[] };
 
 /// What is wrong with it, each a branch of the text.
-pub(crate) const FAULTS: [&str; 6] = ["NONE", "IDLE", "OVERRUN", "SHORT", "WILD", "BROKEN"];
+pub(crate) const FAULTS: [&str; 7] = ["NONE", "IDLE", "OVERRUN", "SHORT", "WILD", "BROKEN", "SLOW"];
 
 const TEXT: &str = r#"
 #define NONE 0
@@ -38,6 +41,7 @@ const TEXT: &str = r#"
 #define SHORT 3
 #define WILD 4
 #define BROKEN 5
+#define SLOW 6
 extern __shared__ double through[];
 extern "C" __global__ void doubling(double *y, const double *x, int n) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -51,6 +55,11 @@ extern "C" __global__ void doubling(double *y, const double *x, int n) {
     if (i < n - 1) y[i] = 2 * through[threadIdx.x];
 #elif FAULT == WILD
     if (i < n) y[((long long)i + 1) << 36] = 2 * through[threadIdx.x];
+#elif FAULT == SLOW
+    float v = through[threadIdx.x];
+#pragma unroll 1
+    for (int round = 0; round < 60000; round++) v = v * 1.0001f + 1e-3f;
+    if (i < n) y[i] = v;
 #elif FAULT == BROKEN
     y[i] = missing;
 #endif

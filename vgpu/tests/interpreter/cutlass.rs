@@ -1,4 +1,4 @@
-//! CUTLASS kernels through NVRTC, where `TILECAST_CUTLASS_INCLUDES` names the include folders (CUTLASS, CUDA runtime, CCCL), separated by colons.
+//! CUTLASS kernels through NVRTC, where `TILECAST_CUTLASS_INCLUDE` names the folder that `scripts/setup-cuda --cutlass` makes.
 
 use super::nvrtc::Nvrtc;
 use super::rig::{Noise, Rig};
@@ -124,9 +124,11 @@ fn run(nvrtc: &Nvrtc, instance: &Instance, includes: &[String]) {
 
 #[test]
 fn cutlass_kernels_run_clean_and_right() {
-    let includes = std::env::var("TILECAST_CUTLASS_INCLUDES").map(|v| v.split(':').map(String::from).collect::<Vec<_>>());
+    let includes = std::env::var("TILECAST_CUTLASS_INCLUDE").map(|folder| [folder.clone(), format!("{folder}/cccl")]);
     match (Nvrtc::open(), includes) {
         (Some(nvrtc), Ok(includes)) => INSTANCES.iter().for_each(|i| run(&nvrtc, i, &includes)),
-        _ => println!("skipped cutlass: TILECAST_NVRTC and TILECAST_CUTLASS_INCLUDES do not both name something"),
+        _ => println!(
+            "skipped: CUTLASS kernels: TILECAST_NVRTC and TILECAST_CUTLASS_INCLUDE are not both set (scripts/setup-cuda --cutlass)"
+        ),
     }
 }

@@ -56,7 +56,7 @@ impl Nvrtc {
 fn with_nvrtc(name: &str, test: impl Fn(&Nvrtc, &str)) {
     match Nvrtc::open() {
         Some(nvrtc) => ARCHITECTURES.iter().for_each(|a| test(&nvrtc, a)),
-        None => println!("skipped {name}: TILECAST_NVRTC does not name an NVRTC library"),
+        None => println!("skipped: {name}: TILECAST_NVRTC is not set (scripts/setup-cuda prints it)"),
     }
 }
 

@@ -8,6 +8,9 @@ type Now = unsafe extern "C" fn(i32) -> u64;
 /// `vgpuAdvance(device, nanoseconds)`: lets virtual time pass.
 type Advance = unsafe extern "C" fn(i32, u64);
 
+/// `vgpuTrueEnergy(device, from, to)`: joules between two moments.
+type TrueEnergy = unsafe extern "C" fn(i32, u64, u64) -> f64;
+
 /// A clock in seconds, and a way to wait on it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Clock {
@@ -36,6 +39,15 @@ impl Clock {
             // SAFETY: the driver's function, on a device that it has.
             Self::Virtual { now, ordinal, .. } => unsafe { now(ordinal) as f64 * 1e-9 },
         }
+    }
+
+    /// Energy that the GPU took between two moments, J, by the virtual GPU's own model.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive counts of nanoseconds
+    pub(super) fn true_energy_j(self, from_s: f64, to_s: f64) -> Option<f64> {
+        let Self::Virtual { ordinal, .. } = self else { return None };
+        let ns = |seconds: f64| (seconds.max(0.0) * 1e9) as u64;
+        // SAFETY: the name is the virtual GPU's, with this type, and the device is one that it has.
+        unsafe { driver_symbol::<TrueEnergy>("vgpuTrueEnergy").map(|energy| energy(ordinal, ns(from_s), ns(to_s))) }
     }
 
     /// Lets `seconds` pass with nothing to do.

@@ -12,7 +12,7 @@ use super::context::{Context, Module};
 use super::door::guarded;
 use super::flush::Flush;
 use super::loaded::CudaLoaded;
-use super::power::{Character, Nvml, Selector};
+use super::power::{Character, EnergyReport, Nvml, Selector};
 use super::{CudaProgram, Gpu, Unit, info, roofs};
 use crate::{Config, Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Problem, Roof};
 
@@ -28,6 +28,8 @@ pub(super) struct Machine {
     pub(super) clock: Clock,
     /// What the board's sensors were found to do.
     pub(super) character: OnceCell<Character>,
+    /// The last measurement of energy in full.
+    pub(super) report: RefCell<Option<EnergyReport>>,
     sensor: OnceCell<Result<RefCell<Nvml>, String>>,
     ordinal: i32,
     options: CompileOptions,
@@ -62,6 +64,7 @@ impl CudaDevice {
             ordinal,
             options: CompileOptions { lines, ..options },
             character: OnceCell::new(),
+            report: RefCell::default(),
             sensor: OnceCell::new(),
             session: OnceCell::new(),
             context: OnceCell::new(),
@@ -79,6 +82,18 @@ impl CudaDevice {
     /// The reason, in words.
     pub fn notes(&self) -> Result<Vec<String>, String> {
         self.machine.sensor().map(|sensor| sensor.borrow_mut().board().notes()).map_err(Clone::clone)
+    }
+
+    /// The last measurement of energy in full, with its windows on the device's clock; `None` before the first.
+    #[must_use]
+    pub fn last_energy(&self) -> Option<EnergyReport> {
+        self.machine.report.borrow().clone()
+    }
+
+    /// What the GPU really took between two moments of its clock (s), in J. Only a virtual GPU knows.
+    #[must_use]
+    pub fn true_energy_j(&self, from_s: f64, to_s: f64) -> Option<f64> {
+        self.machine.clock.true_energy_j(from_s, to_s)
     }
 
     /// The compiler its kernels are made with.

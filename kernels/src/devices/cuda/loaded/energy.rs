@@ -32,6 +32,8 @@ impl CudaLoaded {
         };
         let settings = Settings { min_window_s: window_s, ..Settings::default() };
         let report = power::measure(&mut busy, &mut *sensor, character, &settings)?;
-        Ok(Some(Energy::from(&report)))
+        let energy = Energy::from(&report);
+        machine.report.replace(Some(report));
+        Ok(Some(energy))
     }
 }

@@ -1,0 +1,125 @@
+//! The whole way on the virtual GPU, as on a real one: devices, demo, profile, a fault, and what is refused.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::workdir::{SMALL, Said, Workdir};
+
+/// Variables that name the virtual GPU as driver and as NVML; `None`, with a word on it, where there is none.
+fn libraries() -> Option<Vec<(&'static str, PathBuf)>> {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let (Some(cuda), Some(_)) = (given("TILECAST_CUDA_LIB"), given("TILECAST_NVRTC")) else {
+        eprintln!("skipped: nothing ran on the virtual GPU: TILECAST_CUDA_LIB and TILECAST_NVRTC are not both set");
+        return None;
+    };
+    let nvml = given("TILECAST_NVML_LIB").unwrap_or_else(|| cuda.with_file_name("libnvidia-ml.so.1"));
+    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cuda");
+    Some(vec![("TILECAST_CUDA_LIB", cuda), ("TILECAST_NVML_LIB", nvml), ("TILECAST_CUDA_CACHE", cache)])
+}
+
+fn run(dir: &Workdir, code: i32, variables: &[(&'static str, PathBuf)], arguments: &[&str]) -> Said {
+    let ran =
+        dir.command(arguments).envs(variables.iter().map(|(name, value)| (name, value))).output().expect("the program starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = Said { code: ran.status.code(), out: text(&ran.stdout), err: text(&ran.stderr) };
+    assert_eq!(said.code, Some(code), "tilecast {}\n{}\n{}", arguments.join(" "), said.out, said.err);
+    said
+}
+
+/// Four tiles on one small problem.
+fn small() -> String {
+    SMALL
+        .replace("cpu:1t", "cuda:0")
+        .replace("point_s = 0.05", "point_s = 0.02")
+        .replace("timeout_s = 20", "timeout_s = 120\nenergy_s = 0")
+}
+
+fn positive(row: &Value, column: &str) -> bool {
+    row[column].as_f64().is_some_and(|value| value > 0.0)
+}
+
+#[test]
+fn the_virtual_gpu_is_listed_as_one_whose_time_is_simulated() {
+    let Some(libraries) = libraries() else { return };
+    let said = run(&Workdir::new(), 0, &libraries, &["devices"]);
+    for words in ["cuda:0", "(virtual)", "simulated, never a measurement", "energy: NVML", "compiled by nvrtc"] {
+        assert!(said.out.contains(words), "no `{words}` in {}", said.out);
+    }
+}
+
+#[test]
+fn the_demo_runs_the_whole_way_with_power_and_the_page_says_that_it_is_virtual() {
+    let Some(libraries) = libraries() else { return };
+    let dir = Workdir::new();
+    dir.file("spec.toml", small().replace("energy_s = 0", "energy_s = 2.0").replace("[4, 8, 16, 64]", "[16]"));
+    run(&dir, 0, &libraries, &["sweep", "spec.toml", "-o", "energy", "-q"]);
+    for row in dir.rows("energy") {
+        assert_eq!((&row["source"], &row["energy_source"]), (&"vgpu".into(), &"nvml".into()), "{row}");
+        assert!(["time_s", "energy_j", "power_w"].iter().all(|column| positive(&row, column)), "{row}");
+    }
+    let said = run(&dir, 0, &libraries, &["demo", "--device", "cuda:0", "-o", "d"]);
+    for words in ["1. sweep", "2. fit", "3. evaluate", "4. recommend", "5. re-measure", "6. report"] {
+        assert!(said.out.contains(words), "{}", said.out);
+    }
+    let rows = dir.rows("d/store");
+    assert!(rows.iter().all(|row| row["source"] == "vgpu") && rows.len() > 20, "{} rows", rows.len());
+    for row in rows.iter().filter(|row| row["status"] == "ok") {
+        let facts = ["time_s", "registers", "occupancy", "waves"];
+        assert!(facts.iter().all(|column| positive(row, column)), "{row}");
+    }
+    let page = std::fs::read_to_string(dir.path("d/report.html")).expect("the page");
+    assert!(page.contains("Virtual device") && page.contains("fig-resources"));
+}
+
+#[test]
+fn simulated_rows_are_neither_fitted_nor_shown_beside_measured_ones() {
+    let Some(libraries) = libraries() else { return };
+    let dir = Workdir::new();
+    dir.file("cpu.toml", SMALL);
+    dir.file("gpu.toml", small());
+    run(&dir, 0, &libraries, &["sweep", "cpu.toml", "-o", "mixed", "-q"]);
+    run(&dir, 0, &libraries, &["sweep", "gpu.toml", "-o", "mixed", "-q"]);
+    for verb in [["fit", "mixed", "-o", "m.model"], ["report", "mixed", "-o", "r.html"]] {
+        let said = run(&dir, 2, &libraries, &verb);
+        assert!(said.err.contains("`vgpu`") && said.err.contains("hint: "), "{verb:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn a_worker_killed_by_an_illegal_address_costs_one_row_with_the_finding() {
+    let Some(libraries) = libraries() else { return };
+    let dir = Workdir::new();
+    dir.file("gpu.toml", small());
+    run(&dir, 1, &libraries, &["sweep", "gpu.toml", "-o", "store", "-q", "--fault", "wild@tile=8"]);
+    let rows = dir.rows("store");
+    let of = |status: &str| rows.iter().filter(|row| row["status"] == status).collect::<Vec<_>>();
+    let hit = of("runtime_error");
+    assert_eq!((hit.len(), hit[0]["config"].as_str()), (1, Some("tile=8")), "{rows:?}");
+    let reason = hit[0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("ILLEGAL_ADDRESS") && reason.contains("wild"), "{reason}");
+    assert!(of("ok").len() >= 2, "the sweep goes on: {rows:?}");
+}
+
+#[test]
+fn what_a_kernel_executes_is_what_its_family_says() {
+    let Some(libraries) = libraries() else { return };
+    let arguments = ["profile", "gemm_tiled", "--problem", "m=64,n=64,k=64", "--axis", "tile=16", "--device", "cuda:0"];
+    let said = run(&Workdir::new(), 0, &libraries, &arguments);
+    assert!(said.out.contains("FLOP counted") && said.out.contains(": equal"), "{}", said.out);
+}
+
+#[test]
+fn without_a_driver_a_sweep_says_so_in_a_sentence_with_a_hint_and_devices_goes_on() {
+    let dir = Workdir::new();
+    dir.file("gpu.toml", small());
+    let said = dir.run_to(2, &["sweep", "gpu.toml", "-o", "store", "--cuda-lib", "/nonexistent/libcuda.so.1"]);
+    let lines: Vec<&str> = said.err.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("`/nonexistent/libcuda.so.1`") && lines[1].starts_with("hint: "),
+        "{}",
+        said.err
+    );
+    let said = dir.run_to(0, &["devices", "--cuda-lib", "/nonexistent/libcuda.so.1"]);
+    assert!(said.out.contains("/nonexistent/libcuda.so.1"), "{}", said.out);
+}
