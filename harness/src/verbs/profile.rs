@@ -18,8 +18,10 @@ const COUNTERS: &str = "VGPU_COUNTERS";
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example, with the virtual GPU built by scripts/setup-vgpu:
-  tilecast profile gemm_tiled --problem m=64,n=64,k=64 --axis tile=16 --device cuda:0 --cuda-lib target/vgpu/libcuda.so.1")]
+#[command(
+    after_help = "Example: tilecast profile gemm_tiled --problem m=64,n=64,k=64 --axis tile=16 --cuda-lib FOLDER/libcuda.so.1
+(scripts/setup-vgpu builds the virtual GPU and prints FOLDER)"
+)]
 pub struct Args {
     /// Kernel family
     family: String,
