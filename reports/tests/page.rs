@@ -273,9 +273,11 @@ fn roofs_from_a_catalogue_are_not_called_measured() {
     for row in &mut nominal {
         row.0.retain(|name, _| !(name.starts_with("roof.") && (name.ends_with("_low") || name.ends_with("_high"))));
     }
-    for (rows, words) in
-        [(nominal, "nominal values of the device, not measured"), (pair("cpu"), "roofs are measured, bands their spread")]
-    {
+    for (rows, words) in [
+        (nominal, "nominal values of the device, not measured"),
+        (pair("cpu"), "roofs are measured, bands their spread"),
+        (pair("vgpu"), "roofs are simulated like the times"),
+    ] {
         let page = written(&bare(&rows));
         assert!(page.contains(words), "{words} is missing");
     }

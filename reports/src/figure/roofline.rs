@@ -10,7 +10,7 @@ use crate::chart::roofline::{Roof, Roofline, Spot};
 use crate::contest::{Contest, Entry};
 use crate::number;
 use crate::story::{Story, marks};
-use crate::table::Run;
+use crate::table::{Origin, Run};
 
 /// Above this many points only every so many is drawn: all points of a problem share one column of the chart.
 const POINTS: usize = 1200;
@@ -37,7 +37,9 @@ fn figure(story: &Story<'_>, device: &str) -> Option<Figure> {
         number::things(spots.len(), "point"),
         number::things(contests.len(), "problem"),
         if stride(&contests) > 1 { format!(" (one in {}, and the marked ones)", stride(&contests)) } else { String::new() },
-        if nominal(&roofs) {
+        if runs_are_simulated(story) {
+            "roofs are simulated like the times"
+        } else if nominal(&roofs) {
             "roofs without a band are nominal values of the device, not measured"
         } else {
             "roofs are measured, bands their spread"
@@ -109,4 +111,9 @@ fn title(story: &Story<'_>, contests: &[&Contest<'_>], all: &[MeasuredRoof], roo
         ),
         None => format!("{} problems under the measured roofs", contests.len()),
     }
+}
+
+/// The roofs of a virtual device come from the model that its times come from.
+fn runs_are_simulated(story: &Story<'_>) -> bool {
+    story.runs.iter().any(|run| run.origin == Origin::Simulated)
 }
