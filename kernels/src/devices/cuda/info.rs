@@ -53,7 +53,7 @@ pub(super) fn start(spec: &str, libraries: &Libraries) -> Result<i32, DeviceErro
 /// The GPUs that the driver has.
 ///
 /// # Errors
-/// As [`start`].
+/// As `start`.
 pub fn found(libraries: &Libraries) -> Result<Vec<DeviceInfo>, DeviceError> {
     let count = start("cuda", libraries)?;
     (0..count).map(|ordinal| describe(&format!("cuda:{ordinal}"), ordinal, count)).collect()

@@ -1,7 +1,7 @@
 //! cuBLAS and cuBLASLt, loaded at run time: sessions, what a call is prepared into, and the calls themselves.
 //!
 //! Both libraries see matrices column by column. A row-major matrix is the transpose of a column-major one in the same memory, so D = op(A)·op(B)
-//! is asked for as Dᵀ = op(B)ᵀ·op(A)ᵀ: operands swapped, m and n swapped, transpositions as they are ([`ColumnMajor`]).
+//! is asked for as Dᵀ = op(B)ᵀ·op(A)ᵀ: operands swapped, m and n swapped, transpositions as they are (`ColumnMajor`).
 
 mod classic;
 mod light;
