@@ -18,9 +18,9 @@ mod vector;
 
 pub use isa::{Isa, Vectorised};
 pub use kernel::{Kernels, MicroKernel, Shape, Tile};
-pub use pack::{Strided, pack, packed_len};
+pub use pack::{Strided, pack, pack_steps, packed_len};
 pub use real::Real;
-pub(crate) use vector::{prefetch, prefetch_far};
+pub(crate) use vector::prefetch_far;
 
 #[cfg(test)]
 mod tests;
