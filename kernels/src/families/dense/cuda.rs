@@ -1,8 +1,11 @@
 //! What the CUDA kernels of dense families share: how D is cut into tiles and k into slices, the arguments, the launches.
 
-use super::gemm::{Gemm, to_f64};
-use crate::devices::cuda::{Arg, Compiled, Include, Launch, Unit, text};
-use crate::{DeviceInfo, Dtype, Level, Misfit, Work};
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::gemm::{Gemm, GemmKernel, to_f64};
+use crate::devices::cuda::{Arg, Compiled, CudaSource, Include, Launch, Unit, text};
+use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Level, Misfit, Named, Parameter, Work};
 
 /// Element types of the SIMT kernels.
 pub(super) const SIMT: [Dtype; 3] = [Dtype::F32, Dtype::F64, Dtype::F16];
@@ -30,6 +33,98 @@ pub(super) struct Tiling {
     pub(super) swizzle: usize,
 }
 
+/// A configuration on a GPU, read: a tiling, and what the kernel adds to it.
+pub(super) trait TiledKnobs: Copy + Send + Sync + 'static {
+    /// The knobs, as a family declares them.
+    fn parameters() -> Vec<Parameter>;
+    /// Reads a configuration.
+    fn of(config: &Config) -> Self;
+    /// The configuration.
+    fn config(&self) -> Config;
+    /// The tiling.
+    fn tiling(&mut self) -> &mut Tiling;
+    /// Whether it can run.
+    ///
+    /// # Errors
+    /// [`Misfit`] naming knob, value and limit.
+    fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit>;
+    /// Work of one call; the tiling is effective.
+    fn work(&self, gemm: &Gemm) -> Work;
+    /// Tiles that the default is chosen from, largest first, those that can run; and the smallest, should none.
+    fn candidates(gemm: &Gemm, device: &DeviceInfo) -> (Vec<Self>, Self);
+
+    /// Knobs that decide nothing for `gemm` at one value.
+    #[must_use]
+    fn effective(mut self, gemm: &Gemm) -> Self {
+        *self.tiling() = self.tiling().effective(gemm);
+        self
+    }
+
+    /// The largest tiles of which there is one for every multiprocessor; slices of k where even the smallest are too few.
+    fn default_for(gemm: &Gemm, device: &DeviceInfo) -> Self {
+        let sms = some_sms(device);
+        let (legal, otherwise) = Self::candidates(gemm, device);
+        let last = legal.last().copied().unwrap_or(otherwise);
+        let enough = |knobs: &Self| {
+            let (tiles_m, tiles_n) = { *knobs }.tiling().tiles(gemm);
+            tiles_m * tiles_n >= sms
+        };
+        let mut chosen = legal.into_iter().find(enough).unwrap_or(last);
+        *chosen.tiling() = chosen.tiling().sliced_for(gemm, sms);
+        chosen.effective(gemm)
+    }
+}
+
+/// A dense kernel that exists on GPUs alone, with the knobs `K`.
+pub struct OnGpu<K> {
+    card: &'static Card,
+    dtypes: &'static [Dtype],
+    source: &'static dyn CudaSource,
+    knobs: PhantomData<fn() -> K>,
+}
+
+impl<K> fmt::Debug for OnGpu<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnGpu").field(&self.card.id).finish()
+    }
+}
+
+impl<K> OnGpu<K> {
+    pub(super) const fn new(card: &'static Card, dtypes: &'static [Dtype], source: &'static dyn CudaSource) -> Self {
+        Self { card, dtypes, source, knobs: PhantomData }
+    }
+}
+
+impl<K: TiledKnobs> GemmKernel for OnGpu<K> {
+    fn card(&self) -> &'static Card {
+        self.card
+    }
+    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
+        match kind {
+            DeviceKind::Cpu => &[],
+            DeviceKind::Cuda => self.dtypes,
+        }
+    }
+    fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
+        K::parameters()
+    }
+    fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
+        K::of(config).check(gemm, device)
+    }
+    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
+        K::of(config).effective(gemm).config()
+    }
+    fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
+        K::default_for(gemm, device).config()
+    }
+    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
+        K::of(config).effective(gemm).work(gemm)
+    }
+    fn cuda(&self) -> Option<&dyn CudaSource> {
+        Some(self.source)
+    }
+}
+
 /// What a family adds to the launches of [`Tiling`].
 #[derive(Debug)]
 pub(super) struct Kernel {
@@ -49,6 +144,20 @@ impl Tiling {
     /// Whole tiles without slices, row by row.
     pub(super) const fn plain(m: usize, n: usize, k: usize) -> Self {
         Self { m, n, k, split_k: 1, swizzle: 1 }
+    }
+
+    /// Reads `tile_m tile_n tile_k split_k swizzle`.
+    pub(super) fn of(config: &Config) -> Self {
+        let size = |name| config.size(name);
+        Self { m: size("tile_m"), n: size("tile_n"), k: size("tile_k"), split_k: size("split_k"), swizzle: size("swizzle") }
+    }
+
+    /// The configuration with the kernel's own knobs between the tile and the slices.
+    pub(super) fn config(&self, own: &[(&'static str, usize)]) -> Config {
+        let tile = [("tile_m", self.m), ("tile_n", self.n), ("tile_k", self.k)];
+        let order = [("split_k", self.split_k), ("swizzle", self.swizzle)];
+        let values = tile.iter().chain(own).chain(&order);
+        Config(values.fold(Named::default(), |named, &(name, value)| named.with(name, value as u64)))
     }
 
     /// Tiles along m and n.
@@ -351,4 +460,19 @@ pub(super) fn check_shared(subject: &str, bytes: usize, device: &DeviceInfo) -> 
         "{subject} needs {bytes} B of shared memory; a block of {} has {} B",
         gpu.arch, gpu.shared_per_block
     )))
+}
+
+/// Most registers of one thread.
+const MAX_REGISTERS: usize = 255;
+
+/// Refuses more registers than a thread may have, or than there are for all of a block.
+///
+/// # Errors
+/// [`Misfit`] that names what takes the registers.
+pub(super) fn check_registers(subject: &str, registers: usize, threads: usize, device: &DeviceInfo) -> Result<(), Misfit> {
+    let limit = MAX_REGISTERS.min(device.gpu().registers_per_sm as usize / threads.next_multiple_of(32));
+    if registers <= limit {
+        return Ok(());
+    }
+    Err(Misfit::new(format!("{subject} takes about {registers} registers in each of {threads} threads; {limit} are there")))
 }

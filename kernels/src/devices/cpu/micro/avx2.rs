@@ -3,62 +3,11 @@
 use std::arch::x86_64::*;
 
 use super::kernel::{multiply, shapes};
-use super::vector::Vector;
+use super::vector::vector;
 use super::{Isa, Kernels, Tile};
 
-macro_rules! vector {
-    ($register:ty, $element:ty, $lanes:literal: $zero:ident $splat:ident $load:ident $store:ident $fma:ident $mul:ident) => {
-        impl Vector for $register {
-            type Element = $element;
-            const LANES: usize = $lanes;
-            const REGISTERS: usize = 16;
-            #[inline(always)]
-            unsafe fn zero() -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $zero() }
-            }
-            #[inline(always)]
-            unsafe fn splat(x: $element) -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $splat(x) }
-            }
-            #[inline(always)]
-            unsafe fn load(from: *const $element) -> Self {
-                // SAFETY: the caller has the instruction set and `from` is readable for a vector.
-                unsafe { $load(from) }
-            }
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $element) {
-                // SAFETY: the caller has the instruction set and `to` is writable for a vector.
-                unsafe { $store(to, self) }
-            }
-            #[inline(always)]
-            unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $fma(self, by, plus) }
-            }
-            #[inline(always)]
-            unsafe fn mul(self, by: Self) -> Self {
-                // SAFETY: the caller has the instruction set.
-                unsafe { $mul(self, by) }
-            }
-            #[inline(always)]
-            unsafe fn pin(&mut self) {
-                #[inline]
-                #[target_feature(enable = "avx")]
-                fn pin(register: &mut $register) {
-                    // SAFETY: no instruction at all; it counts as one that may change the register and memory.
-                    unsafe { std::arch::asm!("/* {0} */", inout(ymm_reg) * register, options(nostack, preserves_flags)) };
-                }
-                // SAFETY: the caller has the instruction set.
-                unsafe { pin(self) }
-            }
-        }
-    };
-}
-
-vector!(__m256, f32, 8: _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_mul_ps);
-vector!(__m256d, f64, 4: _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_mul_pd);
+vector!(__m256, f32, 8, 16, "avx", ymm_reg: _mm256_setzero_ps _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_mul_ps);
+vector!(__m256d, f64, 4, 16, "avx", ymm_reg: _mm256_setzero_pd _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_mul_pd);
 
 #[target_feature(enable = "avx2,fma")]
 unsafe fn single<const MR: usize, const NV: usize>(tile: &Tile<f32>) {

@@ -47,6 +47,61 @@ pub(super) trait Vector: Copy {
     unsafe fn pin(&mut self);
 }
 
+/// [`Vector`] by the intrinsics of one register type: lanes, registers there are, what enables them and their class in assembly.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector {
+    ($register:ty, $element:ty, $lanes:literal, $registers:literal, $feature:literal, $class:ident: $zero:ident $splat:ident $load:ident $store:ident $fma:ident $mul:ident) => {
+        impl $crate::devices::cpu::micro::vector::Vector for $register {
+            type Element = $element;
+            const LANES: usize = $lanes;
+            const REGISTERS: usize = $registers;
+            #[inline(always)]
+            unsafe fn zero() -> Self {
+                // SAFETY: the caller has the instruction set.
+                unsafe { $zero() }
+            }
+            #[inline(always)]
+            unsafe fn splat(x: $element) -> Self {
+                // SAFETY: the caller has the instruction set.
+                unsafe { $splat(x) }
+            }
+            #[inline(always)]
+            unsafe fn load(from: *const $element) -> Self {
+                // SAFETY: the caller has the instruction set and `from` is readable for a vector.
+                unsafe { $load(from) }
+            }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut $element) {
+                // SAFETY: the caller has the instruction set and `to` is writable for a vector.
+                unsafe { $store(to, self) }
+            }
+            #[inline(always)]
+            unsafe fn mul_add(self, by: Self, plus: Self) -> Self {
+                // SAFETY: the caller has the instruction set.
+                unsafe { $fma(self, by, plus) }
+            }
+            #[inline(always)]
+            unsafe fn mul(self, by: Self) -> Self {
+                // SAFETY: the caller has the instruction set.
+                unsafe { $mul(self, by) }
+            }
+            #[inline(always)]
+            unsafe fn pin(&mut self) {
+                #[inline]
+                #[target_feature(enable = $feature)]
+                fn pin(register: &mut $register) {
+                    // SAFETY: no instruction at all; it counts as one that may change the register and memory.
+                    unsafe { std::arch::asm!("/* {0} */", inout($class) * register, options(nostack, preserves_flags)) };
+                }
+                // SAFETY: the caller has the instruction set.
+                unsafe { pin(self) }
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use vector;
+
 /// Asks for the cache line of `at` in all levels; never faults.
 #[inline(always)]
 pub(crate) fn prefetch<T>(at: *const T) {

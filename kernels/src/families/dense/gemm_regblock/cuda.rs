@@ -3,7 +3,7 @@
 use super::cuda_knobs::Blocks;
 use crate::devices::cuda::{CudaProgram, CudaSource, text};
 use crate::families::dense::Gemm;
-use crate::families::dense::cuda::{Feed, Kernel};
+use crate::families::dense::cuda::{Feed, Kernel, TiledKnobs};
 use crate::{Config, DeviceInfo, Problem};
 
 pub(super) struct Source;

@@ -1,8 +1,8 @@
 //! Knobs on a GPU, what is legal, and the analytic default.
 
-use crate::families::dense::cuda::{Feed, MAX_THREADS, Tiling, check_shared, check_threads, some_sms};
+use crate::families::dense::cuda::{Feed, MAX_THREADS, TiledKnobs, Tiling, check_registers, check_shared, check_threads};
 use crate::families::dense::gemm::{Gemm, to_f64};
-use crate::{Config, DeviceInfo, Misfit, Named, Parameter, Work};
+use crate::{Config, DeviceInfo, Misfit, Parameter, Work};
 
 /// A configuration, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,36 +18,26 @@ pub(super) struct Blocks {
 const WIDEST_BYTES: usize = 16;
 /// Registers for addresses, counters and bounds, beside what is held of A, B and D: what the compiler needed in trials, rounded up.
 const OTHER_REGISTERS: usize = 24;
-/// Most registers of one thread.
-const MAX_REGISTERS: usize = 255;
 
-/// The knobs, with the values of the ancestor paper's space.
-pub(super) fn knobs() -> Vec<Parameter> {
-    vec![
-        Parameter::int("tile_m", (1, 512), &[32, 64, 128, 256], "rows of D per block"),
-        Parameter::int("tile_n", (1, 512), &[32, 64, 128, 256], "columns of D per block"),
-        Parameter::int("tile_k", (1, 256), &[8, 16, 32], "products per element and step"),
-        Parameter::int("thread_m", (1, 32), &[4, 8], "rows of D per thread"),
-        Parameter::int("thread_n", (1, 32), &[4, 8], "columns of D per thread"),
-        Parameter::int("stages", (1, 4), &[1, 2, 3, 4], "tiles in shared memory; 3 and more are filled by cp.async"),
-        Parameter::int("vector", (1, 8), &[1, 2, 4], "elements per access of device memory"),
-        Parameter::int("split_k", (1, 1024), &[1, 2, 4, 8], "slices of k, added by a second kernel"),
-        Parameter::int("swizzle", (1, 1024), &[1, 2, 4, 8], "rows of tiles visited column by column"),
-    ]
-}
+impl TiledKnobs for Blocks {
+    fn parameters() -> Vec<Parameter> {
+        vec![
+            Parameter::int("tile_m", (1, 512), &[32, 64, 128, 256], "rows of D per block"),
+            Parameter::int("tile_n", (1, 512), &[32, 64, 128, 256], "columns of D per block"),
+            Parameter::int("tile_k", (1, 256), &[8, 16, 32], "products per element and step"),
+            Parameter::int("thread_m", (1, 32), &[4, 8], "rows of D per thread"),
+            Parameter::int("thread_n", (1, 32), &[4, 8], "columns of D per thread"),
+            Parameter::int("stages", (1, 4), &[1, 2, 3, 4], "tiles in shared memory; 3 and more are filled by cp.async"),
+            Parameter::int("vector", (1, 8), &[1, 2, 4], "elements per access of device memory"),
+            Parameter::int("split_k", (1, 1024), &[1, 2, 4, 8], "slices of k, added by a second kernel"),
+            Parameter::int("swizzle", (1, 1024), &[1, 2, 4, 8], "rows of tiles visited column by column"),
+        ]
+    }
 
-impl Blocks {
-    /// Reads a configuration.
-    pub(super) fn of(config: &Config) -> Self {
+    fn of(config: &Config) -> Self {
         let size = |name| config.size(name);
         Self {
-            tiling: Tiling {
-                m: size("tile_m"),
-                n: size("tile_n"),
-                k: size("tile_k"),
-                split_k: size("split_k"),
-                swizzle: size("swizzle"),
-            },
+            tiling: Tiling::of(config),
             thread_m: size("thread_m"),
             thread_n: size("thread_n"),
             stages: size("stages"),
@@ -55,28 +45,50 @@ impl Blocks {
         }
     }
 
-    /// The configuration.
-    pub(super) fn config(&self) -> Config {
-        let values = [
-            ("tile_m", self.tiling.m),
-            ("tile_n", self.tiling.n),
-            ("tile_k", self.tiling.k),
+    fn config(&self) -> Config {
+        self.tiling.config(&[
             ("thread_m", self.thread_m),
             ("thread_n", self.thread_n),
             ("stages", self.stages),
             ("vector", self.vector),
-            ("split_k", self.tiling.split_k),
-            ("swizzle", self.tiling.swizzle),
-        ];
-        Config(values.into_iter().fold(Named::default(), |named, (name, value)| named.with(name, value as u64)))
+        ])
     }
 
-    /// Knobs that decide nothing for `gemm` at one value.
-    #[must_use]
-    pub(super) fn effective(self, gemm: &Gemm) -> Self {
-        Self { tiling: self.tiling.effective(gemm), ..self }
+    fn tiling(&mut self) -> &mut Tiling {
+        &mut self.tiling
     }
 
+    fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
+        self.check_tile()?;
+        self.check_vector(gemm)?;
+        Feed::check(self.stages, self.vector, gemm, device)?;
+        let registers = self.registers(gemm, device);
+        let subject = format!("`thread_m={} thread_n={}`", self.thread_m, self.thread_n);
+        check_registers(&subject, registers, self.threads(), device)?;
+        let Tiling { m, n, k, .. } = self.tiling;
+        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
+        check_shared(&subject, self.shared_bytes(gemm), device)?;
+        self.tiling.check(gemm, device)
+    }
+
+    /// Every element of A read from shared memory serves `thread_n` products, every one of B `thread_m`.
+    fn work(&self, gemm: &Gemm) -> Work {
+        let share = |reads: usize, writes: usize| 1.0 / to_f64(reads) + 1.0 / to_f64(writes);
+        let per_product = share(self.thread_n, self.tiling.n) + share(self.thread_m, self.tiling.m);
+        self.tiling.work(gemm, per_product * self.tiling.padded(gemm) * gemm.element_bytes())
+    }
+
+    fn candidates(gemm: &Gemm, device: &DeviceInfo) -> (Vec<Self>, Self) {
+        let legal = CANDIDATES
+            .iter()
+            .filter_map(|&candidate| fed(candidate, gemm, device))
+            .filter(|blocks| blocks.registers(gemm, device) <= UNSPILLED_REGISTERS)
+            .collect();
+        (legal, plain(CANDIDATES[3]))
+    }
+}
+
+impl Blocks {
     pub(super) fn threads(&self) -> usize {
         self.tiling.m / self.thread_m * (self.tiling.n / self.thread_n)
     }
@@ -124,30 +136,6 @@ impl Blocks {
         words * (self.thread_m * self.thread_n + a + b) + held + OTHER_REGISTERS
     }
 
-    /// Whether it can run.
-    ///
-    /// # Errors
-    /// [`Misfit`] naming knob, value and limit.
-    pub(super) fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
-        self.check_tile()?;
-        self.check_vector(gemm)?;
-        Feed::check(self.stages, self.vector, gemm, device)?;
-        let registers = self.registers(gemm, device);
-        let limit = MAX_REGISTERS.min(device.gpu().registers_per_sm as usize / self.threads().next_multiple_of(32));
-        if registers > limit {
-            return Err(Misfit::new(format!(
-                "`thread_m={} thread_n={}` takes about {registers} registers in each of {} threads; {limit} are there",
-                self.thread_m,
-                self.thread_n,
-                self.threads()
-            )));
-        }
-        let Tiling { m, n, k, .. } = self.tiling;
-        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
-        check_shared(&subject, self.shared_bytes(gemm), device)?;
-        self.tiling.check(gemm, device)
-    }
-
     fn check_tile(&self) -> Result<(), Misfit> {
         for (tile, size, thread, step) in
             [("tile_m", self.tiling.m, "thread_m", self.thread_m), ("tile_n", self.tiling.n, "thread_n", self.thread_n)]
@@ -189,13 +177,6 @@ impl Blocks {
             None => Ok(()),
         }
     }
-
-    /// Work of one call: every element of A read from shared memory serves `thread_n` products, every one of B `thread_m`.
-    pub(super) fn work(&self, gemm: &Gemm) -> Work {
-        let share = |reads: usize, writes: usize| 1.0 / to_f64(reads) + 1.0 / to_f64(writes);
-        let per_product = share(self.thread_n, self.tiling.n) + share(self.thread_m, self.tiling.m);
-        self.tiling.work(gemm, per_product * self.tiling.padded(gemm) * gemm.element_bytes())
-    }
 }
 
 fn common_divisor(a: usize, b: usize) -> usize {
@@ -207,21 +188,6 @@ const CANDIDATES: [(usize, usize, usize, usize, usize); 4] =
     [(128, 128, 16, 8, 8), (128, 64, 16, 8, 4), (64, 64, 16, 4, 4), (32, 32, 16, 4, 4)];
 /// Estimated registers up to which the compiler was never seen to spill (sm_75 to sm_90, NVRTC 13.5).
 const UNSPILLED_REGISTERS: usize = 192;
-
-/// The largest tiles of which there is one for every multiprocessor, in the widest vectors; slices of k where even the smallest are too few.
-pub(super) fn default_blocks(gemm: &Gemm, device: &DeviceInfo) -> Blocks {
-    let sms = some_sms(device);
-    let legal: Vec<Blocks> = CANDIDATES
-        .iter()
-        .filter_map(|&candidate| fed(candidate, gemm, device))
-        .filter(|blocks| blocks.registers(gemm, device) <= UNSPILLED_REGISTERS)
-        .collect();
-    let tiles = |blocks: &Blocks| gemm.m.div_ceil(blocks.tiling.m) * gemm.n.div_ceil(blocks.tiling.n);
-    let last = legal.last().copied().unwrap_or_else(|| plain(CANDIDATES[3]));
-    let mut chosen = legal.into_iter().find(|blocks| tiles(blocks) >= sms).unwrap_or(last);
-    chosen.tiling = chosen.tiling.sliced_for(gemm, sms);
-    chosen.effective(gemm)
-}
 
 /// The candidate with the widest vectors that fit, then with the most stages that do.
 fn fed(candidate: (usize, usize, usize, usize, usize), gemm: &Gemm, device: &DeviceInfo) -> Option<Blocks> {

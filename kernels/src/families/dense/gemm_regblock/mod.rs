@@ -27,12 +27,12 @@ mod knobs;
 #[cfg(test)]
 mod tests;
 
-use super::cuda::SIMT;
+use super::cuda::{SIMT, TiledKnobs};
 use super::gemm::{Dense, Gemm, GemmKernel, to_f64};
 use crate::devices::cpu::CpuSource;
 use crate::devices::cuda::CudaSource;
 use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Level, Misfit, Parameter, Work};
-use cuda_knobs::{Blocks, default_blocks};
+use cuda_knobs::Blocks;
 use knobs::{LoopOrder, Plan};
 
 /// The family.
@@ -68,7 +68,7 @@ impl GemmKernel for Regblock {
     fn knobs(&self, device: &DeviceInfo) -> Vec<Parameter> {
         match device.kind {
             DeviceKind::Cpu => knobs::knobs(device),
-            DeviceKind::Cuda => cuda_knobs::knobs(),
+            DeviceKind::Cuda => Blocks::parameters(),
         }
     }
     fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
@@ -86,7 +86,7 @@ impl GemmKernel for Regblock {
     fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
         match device.kind {
             DeviceKind::Cpu => knobs::default_plan(gemm, device).config(),
-            DeviceKind::Cuda => default_blocks(gemm, device).config(),
+            DeviceKind::Cuda => Blocks::default_for(gemm, device).config(),
         }
     }
     fn work(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Work {

@@ -3,7 +3,7 @@
 use super::knobs::Warps;
 use crate::devices::cuda::{CudaProgram, CudaSource, text};
 use crate::families::dense::Gemm;
-use crate::families::dense::cuda::{Feed, Kernel, paired, widest_vector};
+use crate::families::dense::cuda::{Feed, Kernel, TiledKnobs, paired, widest_vector};
 use crate::{Config, DeviceInfo, Problem};
 
 pub(super) struct Source;

@@ -1,13 +1,15 @@
 //! Knobs, what is legal, and the default.
 
 use crate::devices::cuda::Architecture;
-use crate::families::dense::cuda::{Feed, MAX_THREADS, Tiling, check_shared, check_threads, some_sms, widest_vector};
+use crate::families::dense::cuda::{
+    Feed, MAX_THREADS, TiledKnobs, Tiling, check_registers, check_shared, check_threads, widest_vector,
+};
 use crate::families::dense::gemm::{Gemm, to_f64};
-use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter, Work};
+use crate::{Config, DeviceInfo, Dtype, Misfit, Parameter, Work};
 
 /// A configuration, read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Warps {
+pub struct Warps {
     pub(super) tiling: Tiling,
     pub(super) warps_m: usize,
     pub(super) warps_n: usize,
@@ -22,58 +24,61 @@ const DEPTH_BYTES: usize = 32;
 const UNIT_BYTES: usize = 16;
 /// Registers for addresses, counters and bounds, and for one more set of operands on its way; from trials with sm_75 to sm_90, rounded up.
 const OTHER_REGISTERS: usize = 40;
-/// Most registers of one thread.
-const MAX_REGISTERS: usize = 255;
 
-/// The knobs.
-pub(super) fn knobs() -> Vec<Parameter> {
-    vec![
-        Parameter::int("tile_m", (16, 512), &[64, 128, 256], "rows of D per block"),
-        Parameter::int("tile_n", (16, 512), &[64, 128, 256], "columns of D per block"),
-        Parameter::int("tile_k", (8, 256), &[32, 64], "products per element and step"),
-        Parameter::int("warps_m", (1, 16), &[1, 2, 4], "warps along rows of the tile"),
-        Parameter::int("warps_n", (1, 16), &[1, 2, 4], "warps along columns of the tile"),
-        Parameter::int("stages", (1, 8), &[2, 3, 4], "pairs of tiles in shared memory; 3 and more are filled by cp.async"),
-        Parameter::int("split_k", (1, 1024), &[1, 2, 4, 8], "slices of k, added by a second kernel"),
-        Parameter::int("swizzle", (1, 1024), &[1, 2, 4, 8], "rows of tiles visited column by column"),
-    ]
+impl TiledKnobs for Warps {
+    fn parameters() -> Vec<Parameter> {
+        vec![
+            Parameter::int("tile_m", (16, 512), &[64, 128, 256], "rows of D per block"),
+            Parameter::int("tile_n", (16, 512), &[64, 128, 256], "columns of D per block"),
+            Parameter::int("tile_k", (8, 256), &[32, 64], "products per element and step"),
+            Parameter::int("warps_m", (1, 16), &[1, 2, 4], "warps along rows of the tile"),
+            Parameter::int("warps_n", (1, 16), &[1, 2, 4], "warps along columns of the tile"),
+            Parameter::int("stages", (1, 8), &[2, 3, 4], "pairs of tiles in shared memory; 3 and more are filled by cp.async"),
+            Parameter::int("split_k", (1, 1024), &[1, 2, 4, 8], "slices of k, added by a second kernel"),
+            Parameter::int("swizzle", (1, 1024), &[1, 2, 4, 8], "rows of tiles visited column by column"),
+        ]
+    }
+
+    fn of(config: &Config) -> Self {
+        let size = |name| config.size(name);
+        Self { tiling: Tiling::of(config), warps_m: size("warps_m"), warps_n: size("warps_n"), stages: size("stages") }
+    }
+
+    fn config(&self) -> Config {
+        self.tiling.config(&[("warps_m", self.warps_m), ("warps_n", self.warps_n), ("stages", self.stages)])
+    }
+
+    fn tiling(&mut self) -> &mut Tiling {
+        &mut self.tiling
+    }
+
+    fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
+        check_arch(gemm.dtype, device)?;
+        self.check_tile(gemm)?;
+        Feed::check(self.stages, widest_vector(gemm), gemm, device)?;
+        let registers = self.registers(gemm, device);
+        let Tiling { m, n, k, .. } = self.tiling;
+        let subject = format!("`tile_m={m} tile_n={n} warps_m={} warps_n={}`", self.warps_m, self.warps_n);
+        check_registers(&subject, registers, self.threads(), device)?;
+        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
+        check_shared(&subject, self.shared_bytes(gemm), device)?;
+        self.tiling.check(gemm, device)
+    }
+
+    /// Every warp reads its rows of A and its columns of B from shared memory.
+    fn work(&self, gemm: &Gemm) -> Work {
+        let Tiling { m, n, .. } = self.tiling;
+        let per_product = to_f64(self.warps_n + 1) / to_f64(n) + to_f64(self.warps_m + 1) / to_f64(m);
+        self.tiling.work(gemm, per_product * self.tiling.padded(gemm) * gemm.element_bytes())
+    }
+
+    fn candidates(gemm: &Gemm, device: &DeviceInfo) -> (Vec<Self>, Self) {
+        let legal = CANDIDATES.iter().filter_map(|&candidate| staged(candidate, gemm, device)).collect();
+        (legal, plain(CANDIDATES[3], gemm))
+    }
 }
 
 impl Warps {
-    /// Reads a configuration.
-    pub(super) fn of(config: &Config) -> Self {
-        let size = |name| config.size(name);
-        let tiling = Tiling {
-            m: size("tile_m"),
-            n: size("tile_n"),
-            k: size("tile_k"),
-            split_k: size("split_k"),
-            swizzle: size("swizzle"),
-        };
-        Self { tiling, warps_m: size("warps_m"), warps_n: size("warps_n"), stages: size("stages") }
-    }
-
-    /// The configuration.
-    pub(super) fn config(&self) -> Config {
-        let values = [
-            ("tile_m", self.tiling.m),
-            ("tile_n", self.tiling.n),
-            ("tile_k", self.tiling.k),
-            ("warps_m", self.warps_m),
-            ("warps_n", self.warps_n),
-            ("stages", self.stages),
-            ("split_k", self.tiling.split_k),
-            ("swizzle", self.tiling.swizzle),
-        ];
-        Config(values.into_iter().fold(Named::default(), |named, (name, value)| named.with(name, value as u64)))
-    }
-
-    /// Knobs that decide nothing for `gemm` at one value.
-    #[must_use]
-    pub(super) fn effective(self, gemm: &Gemm) -> Self {
-        Self { tiling: self.tiling.effective(gemm), ..self }
-    }
-
     pub(super) fn threads(&self) -> usize {
         32 * self.warps_m * self.warps_n
     }
@@ -99,30 +104,6 @@ impl Warps {
         rows * cols / 32 + rows / 4 + cols / 4 + held + OTHER_REGISTERS
     }
 
-    /// Whether it can run.
-    ///
-    /// # Errors
-    /// [`Misfit`] naming knob, value and limit.
-    pub(super) fn check(&self, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
-        check_arch(gemm.dtype, device)?;
-        self.check_tile(gemm)?;
-        Feed::check(self.stages, widest_vector(gemm), gemm, device)?;
-        let registers = self.registers(gemm, device);
-        let limit = MAX_REGISTERS.min(device.gpu().registers_per_sm as usize / self.threads());
-        let Tiling { m, n, k, .. } = self.tiling;
-        if registers > limit {
-            return Err(Misfit::new(format!(
-                "`tile_m={m} tile_n={n} warps_m={} warps_n={}` takes about {registers} registers in each of {} threads; {limit} are there",
-                self.warps_m,
-                self.warps_n,
-                self.threads()
-            )));
-        }
-        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
-        check_shared(&subject, self.shared_bytes(gemm), device)?;
-        self.tiling.check(gemm, device)
-    }
-
     fn check_tile(&self, gemm: &Gemm) -> Result<(), Misfit> {
         let Tiling { m, n, k, .. } = self.tiling;
         for (tile, size, warps, count) in [("tile_m", m, "warps_m", self.warps_m), ("tile_n", n, "warps_n", self.warps_n)] {
@@ -142,13 +123,6 @@ impl Warps {
         }
         let subject = format!("`warps_m={} warps_n={}`", self.warps_m, self.warps_n);
         check_threads(&subject, self.threads(), (32, MAX_THREADS))
-    }
-
-    /// Work of one call: every warp reads its rows of A and its columns of B from shared memory.
-    pub(super) fn work(&self, gemm: &Gemm) -> Work {
-        let Tiling { m, n, .. } = self.tiling;
-        let per_product = to_f64(self.warps_n + 1) / to_f64(n) + to_f64(self.warps_m + 1) / to_f64(m);
-        self.tiling.work(gemm, per_product * self.tiling.padded(gemm) * gemm.element_bytes())
     }
 }
 
@@ -181,17 +155,6 @@ const CANDIDATES: [(usize, usize, usize, usize, usize); 4] =
 
 /// Estimated registers up to which the compiler was never seen to spill (sm_75 to sm_120, NVRTC 13.5).
 const UNSPILLED_REGISTERS: usize = 208;
-
-/// The largest tiles of which there is one for every multiprocessor; slices of k where even the smallest are too few.
-pub(super) fn default_warps(gemm: &Gemm, device: &DeviceInfo) -> Warps {
-    let sms = some_sms(device);
-    let legal: Vec<Warps> = CANDIDATES.iter().filter_map(|&candidate| staged(candidate, gemm, device)).collect();
-    let tiles = |warps: &Warps| gemm.m.div_ceil(warps.tiling.m) * gemm.n.div_ceil(warps.tiling.n);
-    let last = legal.last().copied().unwrap_or_else(|| plain(CANDIDATES[3], gemm));
-    let mut chosen = legal.into_iter().find(|warps| tiles(warps) >= sms).unwrap_or(last);
-    chosen.tiling = chosen.tiling.sliced_for(gemm, sms);
-    chosen.effective(gemm)
-}
 
 /// The candidate with the most stages that fit.
 fn staged(candidate: (usize, usize, usize, usize, usize), gemm: &Gemm, device: &DeviceInfo) -> Option<Warps> {

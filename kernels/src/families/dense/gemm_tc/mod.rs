@@ -18,17 +18,13 @@
 mod cuda;
 mod knobs;
 
-use super::gemm::{Dense, Gemm, GemmKernel};
-use crate::devices::cuda::CudaSource;
-use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Misfit, Parameter, Work};
+use super::cuda::OnGpu;
+use super::gemm::Dense;
+use crate::{Card, Dtype};
 use knobs::Warps;
 
 /// The family.
-pub static GEMM_TC: Dense<TensorCores> = Dense(TensorCores);
-
-/// The kernel of [`GEMM_TC`].
-#[derive(Debug)]
-pub struct TensorCores;
+pub static GEMM_TC: Dense<OnGpu<Warps>> = Dense(OnGpu::new(&CARD, &DTYPES, &cuda::Source));
 
 static CARD: Card = Card {
     id: "gemm_tc",
@@ -46,33 +42,3 @@ static CARD: Card = Card {
 
 /// Element types of `mma.sync` that have a kernel here.
 const DTYPES: [Dtype; 4] = [Dtype::F16, Dtype::Bf16, Dtype::Tf32, Dtype::Int8];
-
-impl GemmKernel for TensorCores {
-    fn card(&self) -> &'static Card {
-        &CARD
-    }
-    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
-        match kind {
-            DeviceKind::Cpu => &[],
-            DeviceKind::Cuda => &DTYPES,
-        }
-    }
-    fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
-        knobs::knobs()
-    }
-    fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
-        Warps::of(config).check(gemm, device)
-    }
-    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
-        Warps::of(config).effective(gemm).config()
-    }
-    fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
-        knobs::default_warps(gemm, device).config()
-    }
-    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
-        Warps::of(config).effective(gemm).work(gemm)
-    }
-    fn cuda(&self) -> Option<&dyn CudaSource> {
-        Some(&cuda::Source)
-    }
-}

@@ -18,17 +18,13 @@
 mod cuda;
 mod knobs;
 
-use super::gemm::{Dense, Gemm, GemmKernel};
-use crate::devices::cuda::CudaSource;
-use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Misfit, Parameter, Work};
+use super::cuda::OnGpu;
+use super::gemm::Dense;
+use crate::{Card, Dtype};
 use knobs::Groups;
 
 /// The family.
-pub static GEMM_WGMMA: Dense<Warpgroups> = Dense(Warpgroups);
-
-/// The kernel of [`GEMM_WGMMA`].
-#[derive(Debug)]
-pub struct Warpgroups;
+pub static GEMM_WGMMA: Dense<OnGpu<Groups>> = Dense(OnGpu::new(&CARD, &DTYPES, &cuda::Source));
 
 static CARD: Card = Card {
     id: "gemm_wgmma",
@@ -42,33 +38,3 @@ static CARD: Card = Card {
 
 /// Element types of `wgmma` that have a kernel here.
 const DTYPES: [Dtype; 2] = [Dtype::F16, Dtype::Bf16];
-
-impl GemmKernel for Warpgroups {
-    fn card(&self) -> &'static Card {
-        &CARD
-    }
-    fn dtypes(&self, kind: DeviceKind) -> &'static [Dtype] {
-        match kind {
-            DeviceKind::Cpu => &[],
-            DeviceKind::Cuda => &DTYPES,
-        }
-    }
-    fn knobs(&self, _device: &DeviceInfo) -> Vec<Parameter> {
-        knobs::knobs()
-    }
-    fn check(&self, gemm: &Gemm, config: &Config, device: &DeviceInfo) -> Result<(), Misfit> {
-        Groups::of(config).check(gemm, device)
-    }
-    fn effective(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
-        Groups::of(config).effective(gemm).config()
-    }
-    fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config {
-        knobs::default_groups(gemm, device).config()
-    }
-    fn work(&self, gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Work {
-        Groups::of(config).effective(gemm).work(gemm)
-    }
-    fn cuda(&self) -> Option<&dyn CudaSource> {
-        Some(&cuda::Source)
-    }
-}
