@@ -8,7 +8,7 @@ use tilecast_kernels::{Device, DeviceInfo, Family, Parameter, Value};
 
 use crate::device;
 use crate::fail::{Fail, unknown};
-use crate::spec::{self, Sweep};
+use crate::spec::{self, Sweep, knobs_on, unknown_knob};
 
 /// Where to look for what is legal.
 const LEGAL: &str = "`tilecast families NAME` shows the legal axes and knobs, `tilecast sweep --help` a small spec";
@@ -32,7 +32,8 @@ pub struct SpecArgs {
     /// Keep only this family of the spec
     #[arg(long)]
     pub family: Option<String>,
-    /// Replace the values of an axis or knob wherever the spec sweeps a family that has it: `--axis m=256,512`
+    /// Replace the values of an axis or knob wherever the spec sweeps a family that has it: `--axis m=256,512`; on a GPU also `nvml_clock`, `nvml_memory_clock` (MHz)
+    /// and `nvml_power_limit` (W)
     #[arg(long = "axis", value_name = "NAME=V[,V…]")]
     pub axes: Vec<String>,
     /// Seed of operands, order and sampled spaces
@@ -115,7 +116,7 @@ impl SpecArgs {
     }
 
     fn parse(&self, text: &str, name: &str, info: &DeviceInfo) -> Result<Sweep, Fail> {
-        let mut sweep = spec::parse(text, name, &|family| family.knobs(info))?;
+        let mut sweep = spec::parse(text, name, &|family| knobs_on(family, info))?;
         if let Some(family) = &self.family {
             keep_family(&mut sweep, family)?;
         }
@@ -150,7 +151,7 @@ fn override_axis(sweep: &mut Sweep, text: &str, info: &DeviceInfo) -> Result<(),
     let mut known = Vec::new();
     let mut found = false;
     for entry in &mut sweep.entries {
-        let (axes, knobs) = (entry.family.axes(), entry.family.knobs(info));
+        let (axes, knobs) = (entry.family.axes(), knobs_on(entry.family, info));
         if let Some(axis) = axes.iter().find(|axis| axis.name == name) {
             let values = parse_values(list, axis)?;
             entry.problems = replaced(&entry.problems, name, &values);
@@ -163,7 +164,7 @@ fn override_axis(sweep: &mut Sweep, text: &str, info: &DeviceInfo) -> Result<(),
         }
         known.extend(axes.iter().chain(&knobs).map(|parameter| parameter.name));
     }
-    if found { Ok(()) } else { Err(unknown("axis or knob", name, known)) }
+    if found { Ok(()) } else { Err(unknown_knob("axis or knob", name, known)) }
 }
 
 /// Every problem with `name` set to each of `values`, without repeats.
