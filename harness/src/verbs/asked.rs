@@ -182,6 +182,23 @@ fn replaced(problems: &[Vec<(String, Value)>], name: &str, values: &[Value]) -> 
     out
 }
 
+/// `nvml_clock=1200,1800` as values of a knob that `family` has on `device`, each of `texts` one knob.
+///
+/// # Errors
+/// [`Fail`] naming the knob and the limit.
+pub fn parse_knobs(texts: &[String], family: &dyn Family, device: &DeviceInfo) -> Result<Vec<(String, Vec<Value>)>, Fail> {
+    let knobs = knobs_on(family, device);
+    let parse = |text: &String| {
+        let assigned = text.split_once('=');
+        let (name, list) =
+            assigned.ok_or_else(|| Fail::new(format!("`--axis {text}` has no `=`")).hint("write `--axis tile=16,32`"))?;
+        let known = knobs.iter().find(|knob| knob.name == name);
+        let knob = known.ok_or_else(|| unknown_knob("knob", name, knobs.iter().map(|knob| knob.name)))?;
+        Ok((name.to_owned(), parse_values(list, knob)?))
+    };
+    texts.iter().map(parse).collect()
+}
+
 fn parse_values(list: &str, parameter: &Parameter) -> Result<Vec<Value>, Fail> {
     list.split(',').map(|word| parse_value(word, parameter)).collect()
 }

@@ -13,6 +13,8 @@ use super::held::Hand;
 use super::message::{Ask, Busy, Fault, FaultKind, Reply, Said, Warmed};
 use super::steady::{AFTER_CHANGE_S, Until, Warmup};
 
+/// Length of a batch while clocks are on their way.
+const SETTLING_BATCH_S: f64 = AFTER_CHANGE_S / 10.0;
 /// A warm-up makes at least this many calls: code, translations and predictors are loaded by then.
 const WARM_CALLS: u64 = 10;
 
@@ -161,8 +163,11 @@ impl Bench<'_> {
     fn timed(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
         self.hold(slot)?;
         let mut warmup = Warmup::new(self.until());
+        let mut calls = iterations;
         while self.hand.is_unsettled() && !warmup.is_over() {
-            warmup.add(self.sample(slot, iterations, cache)?);
+            let sample = self.sample(slot, calls, cache)?;
+            warmup.add(sample);
+            calls = self.batch(iterations, sample.time_s, cache);
             self.hand.settle(warmup.is_steady());
         }
         // A clock that never stood still is waited for once; the stopping rule sees the noise.
@@ -180,6 +185,14 @@ impl Bench<'_> {
         let least_s = if self.hand.is_unsettled() { AFTER_CHANGE_S } else { 0.0 };
         let clock_hz = self.hand.wish().clock_mhz.map(|mhz| f64::from(mhz) * 1e6);
         Until { gpu: self.device.info().gpu.is_some(), least_s, clock_hz }
+    }
+
+    /// Calls in a batch of a warm-up: those of a sample, or more while clocks are on their way, which takes longer than samples do.
+    fn batch(&self, iterations: u64, time_s: f64, cache: CacheMode) -> u64 {
+        match cache {
+            CacheMode::Hot if self.hand.is_unsettled() => iterations.max(calls_for(SETTLING_BATCH_S, time_s)),
+            CacheMode::Hot | CacheMode::Cold => iterations,
+        }
     }
 
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
@@ -205,13 +218,13 @@ impl Bench<'_> {
     fn warm(&mut self, slot: usize, sample_s: f64, cache: CacheMode) -> Result<Warmed, DeviceError> {
         self.hold(slot)?;
         let mut warmup = Warmup::new(self.until());
-        let mut iterations = 1;
-        let mut calls = 0;
+        let (mut batch, mut calls) = (1, 0);
         loop {
-            let sample = self.sample(slot, iterations, cache)?;
+            let sample = self.sample(slot, batch, cache)?;
             warmup.add(sample);
-            calls += iterations;
-            iterations = calls_for(sample_s, sample.time_s);
+            calls += batch;
+            let iterations = calls_for(sample_s, sample.time_s);
+            batch = self.batch(iterations, sample.time_s, cache);
             if (warmup.is_steady() && calls >= WARM_CALLS.min(iterations)) || warmup.is_over() {
                 self.hand.settle(true);
                 return Ok(Warmed { calls, iterations, time_s: sample.time_s, locked: self.hand.seen(&sample) });

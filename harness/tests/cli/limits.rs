@@ -79,8 +79,18 @@ fn two_clocks_are_two_experiments_and_the_slower_one_takes_longer() {
         dir.command(&["sweep", "spec.toml", "-o", "store", "-q", "--json"]).envs(variables.clone()).output().expect("starts");
     let end: Value = serde_json::from_slice(&end.stdout).expect("JSON");
     assert_eq!((&end["resumed"], &end["wall_s"]), (&4.into(), &0.0.into()), "{end}");
-    let said = run(&dir, 0, &variables, &["fit", "store", "-o", "time.model"]);
-    assert!(said.err.is_empty() || !said.err.contains("error"), "{}", said.err);
+    // A model takes the clock for what it is, a number, and ranks the faster one first.
+    run(&dir, 0, &variables, &["fit", "store", "-o", "time.model"]);
+    let problem =
+        ["recommend", "time.model", "--family", "gemm_tiled", "--problem", "m=96,n=96,k=96", "--device", "cuda:0", "--json"];
+    let arguments = [&problem[..], &["--axis", "nvml_clock=1200,1800", "--axis", "tile=8,16", "--top", "4"]].concat();
+    let said = run(&dir, 0, &variables, &arguments);
+    let ranked: Value = serde_json::from_str(&said.out).expect("JSON");
+    let configs: Vec<&str> =
+        ranked["ranked"].as_array().expect("a list").iter().filter_map(|one| one["config"].as_str()).collect();
+    assert!(configs.len() == 4 && configs[0].contains("nvml_clock=1800"), "{ranked}");
+    let said = run(&dir, 2, &variables, &problem);
+    assert!(said.err.contains("`knob.nvml_clock`") && said.err.contains("hint: "), "{}", said.err);
 }
 
 #[test]
