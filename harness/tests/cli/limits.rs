@@ -159,7 +159,10 @@ fn a_sweep_that_is_stopped_or_killed_leaves_the_board_as_it_was() {
             assert_put_back(&dir, "it waited for its worker");
         }
         // Where the sweep had no time to wait for its worker, the worker puts back once it has read that the sweep is gone.
+        // A worker that never does would be waited for without end: the bound is far beyond what any machine takes.
+        let asked = std::time::Instant::now();
         while settings(&dir)["limit_w"] != BEFORE_W || !settings(&dir)["locked_sm_mhz"].is_null() {
+            assert!(asked.elapsed().as_secs() < 300, "{signals:?}: nobody put back {}", settings(&dir));
             std::thread::yield_now();
         }
     }
