@@ -106,7 +106,7 @@ impl Campaign<'_> {
             recovered: &opened.recovered,
         };
         let left = self.plan.points().map(|(_, point)| point).filter(|point| !finished.contains(&point.key));
-        session.ahead(left.map(|point| ((*point.problem).clone(), (*point.config).clone())).collect());
+        session.ahead(left.map(|point| ((*point.problem).clone(), point.kernel().into_owned())).collect());
         sink.progress.start(self.plan.points().count(), finished.len());
         let mut ended = Ended::Complete;
         for group in &self.plan.groups {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tilecast_kernels::devices::cpu::CpuDevice;
 use tilecast_kernels::devices::cuda::compile::{CompileOptions, Lines};
+use tilecast_kernels::devices::cuda::power::{Nvml, Saved, Selector, restore};
 use tilecast_kernels::devices::cuda::{Architecture, CudaDevice, Libraries};
 use tilecast_kernels::{Device, DeviceInfo};
 
@@ -102,6 +103,15 @@ pub fn cuda_arguments() -> Vec<String> {
 #[must_use]
 pub fn cuda_options() -> CompileOptions {
     CudaArgs::asked().options()
+}
+
+/// Puts back what stood before clocks or power limit of a board were changed.
+///
+/// # Errors
+/// What could not be put back, in words.
+pub fn put_back(saved: &Saved) -> Result<(), String> {
+    let board = Nvml::open(cuda_options().libraries.nvml.as_deref(), &Selector::Uuid(saved.board.clone()));
+    restore(&mut board.map_err(|why| format!("settings of board `{}` were not put back: {why}", saved.board))?, saved)
 }
 
 /// Where compiled kernels are kept: `TILECAST_CUDA_CACHE`, or `tilecast/cuda` in the user's cache folder, or in the temporary one.

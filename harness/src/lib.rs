@@ -8,6 +8,7 @@
 //! | [`campaign`] | a plan measured into a store: journal, resume, seal |
 //! | [`measure`] | interleaved rounds, stopping, statistics |
 //! | [`worker`] | the process in which kernels run |
+//! | [`owed`] | clocks and power limits that workers may have changed, put back |
 //! | [`record`] | a measured point → a row |
 //! | [`fail`] | errors with subject, value, limit, hint |
 
@@ -19,6 +20,7 @@ pub mod device;
 pub mod fail;
 pub mod gather;
 pub mod measure;
+pub mod owed;
 pub mod plan;
 pub mod progress;
 pub mod record;

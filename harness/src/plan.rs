@@ -5,11 +5,13 @@
 
 mod planner;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use tilecast_kernels::devices::cuda::CudaProgram;
+use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::{CacheMode, Config, DeviceInfo, DeviceKind, Family, Problem, Work};
 
 use crate::spec::Sweep;
@@ -55,9 +57,11 @@ pub struct Point {
     pub problem: Arc<Problem>,
     /// Configuration as asked.
     pub config: Arc<Config>,
+    /// Clocks and power limit that it asks of the board.
+    pub limits: Wish,
     /// What really runs.
     pub effective: Config,
-    /// True for the family's default configuration.
+    /// True for the family's default configuration on a board that is left as it is.
     pub is_default: bool,
     /// Why it is here.
     pub role: Role,
@@ -75,12 +79,19 @@ impl Point {
         tilecast_kernels::family(&self.problem.family).expect("planned points come from the registry")
     }
 
+    /// The configuration as the family knows it: without clocks and power limit of the board.
+    #[must_use]
+    pub fn kernel(&self) -> Cow<'_, Config> {
+        limits::kernel(&self.config)
+    }
+
     /// Id of the code that runs: what the compiler is given where there is one, else family, type and effective configuration.
     fn code(&self, device: &DeviceInfo) -> String {
         let source = self.family().cuda().filter(|_| device.kind == DeviceKind::Cuda);
-        match source.map(|source| source.program(&self.problem, &self.effective, device)) {
+        let effective = limits::kernel(&self.effective);
+        match source.map(|source| source.program(&self.problem, &effective, device)) {
             Some(CudaProgram::Compiled(compiled)) => compiled.unit.id(),
-            _ => format!("{} {} {}", self.problem.family, self.problem.dtype, self.effective),
+            _ => format!("{} {} {effective}", self.problem.family, self.problem.dtype),
         }
     }
 }

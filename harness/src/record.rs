@@ -1,6 +1,6 @@
 //! A measured point becomes a row. The only place that knows both the kernels' types and the columns.
 
-use tilecast_kernels::devices::cuda::power::Throttle;
+use tilecast_kernels::devices::cuda::power::{Held, Throttle};
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{
     CacheMode, Config, DeviceInfo, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
@@ -51,6 +51,10 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
         set_timing(&mut row, timing, facts.seed);
     }
     set_energy(&mut row, &facts.energy, outcome);
+    row.set_some(col::clocks_locked, outcome.locked.name());
+    if outcome.locked == Held::Held {
+        row.set_some(col::power_limit_w, point.limits.power_limit_mw.map(|milliwatts| f64::from(milliwatts) / 1e3));
+    }
     if let Some(note) = &outcome.note {
         row.set(col::extra, serde_json::json!({ "note": note }).to_string());
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::devices::cuda::power::{Limits, Refused};
 use crate::oracle::Verification;
 use crate::{Config, Family, Misfit, Problem};
 
@@ -299,6 +300,9 @@ pub enum DeviceError {
     /// A sensor is absent or died.
     #[error("power sensor: {0}")]
     Sensor(String),
+    /// The board's clock or power limit cannot be set, or not be put back.
+    #[error(transparent)]
+    Setting(#[from] Refused),
     /// The device refuses everything from now on: what was done to it cannot be undone within this process.
     #[error("{call} failed and the device is lost to this process: {reason}")]
     Poisoned {
@@ -334,6 +338,13 @@ pub trait Device {
     /// Says what will be prepared later, in that order: a device that compiles begins with it while others are measured. Replaces what was said
     /// before. Failures show when a point is prepared.
     fn ahead(&self, _points: Vec<(&'static dyn Family, Problem, Config)>) {}
+    /// The clocks and the power limit of its board, to be changed.
+    ///
+    /// # Errors
+    /// Why there are none, in words.
+    fn limits(&self) -> Result<Box<dyn Limits>, String> {
+        Err(format!("device `{}` has no clock or power limit that can be set", self.info().spec))
+    }
 }
 
 /// A problem on a device: its operands are in place, configurations are prepared into slots and run in any order.

@@ -85,7 +85,7 @@ pub struct Parameter {
     pub name: &'static str,
     /// Legal values.
     pub domain: Domain,
-    /// Values swept where a spec names none; never empty. For an axis the first is its default.
+    /// Values swept where a spec names none. For an axis the first is its default; empty only for what is left out where it is not named, such as the clock of a board.
     pub values: Vec<Value>,
     /// One sentence.
     pub doc: &'static str,

@@ -3,14 +3,18 @@
 //! Every round takes one sample of every point that is not finished, in an order drawn anew, and samples of a reference point at its start and middle.
 //! Sampling point by point instead makes the host's clock drift look like a difference between configurations: it was seen to cost
 //! 12 % regret between two processes where rounds cost 0.5–2.4 %.
+//!
+//! Where points name clocks or a power limit, those of one setting stand together within a round, the settings in an order drawn anew.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tilecast_kernels::devices::cuda::power::Held;
 use tilecast_kernels::oracle::{Verdict, Verification};
 use tilecast_kernels::random::Random;
 use tilecast_kernels::{CacheMode, Sample};
 
+use super::blocks::{Asked, blocks, round};
 use super::session::{Session, SessionFail, unexpected};
 use super::stop::verdict;
 use super::{Outcome, Timing};
@@ -74,14 +78,17 @@ pub fn measure_group(
 ) -> Result<Ended, Fail> {
     let points = group.points.iter().enumerate().filter(|(_, point)| !done(point));
     let tracks: Vec<Track<'_>> = points.map(|(slot, point)| Track::new(slot, point, context.recovered)).collect();
+    let tracks: Vec<Track<'_>> = blocks(tracks, |track| track.point.limits).into_iter().flat_map(|(_, tracks)| tracks).collect();
     if tracks.is_empty() {
         return Ok(Ended::Complete);
     }
-    let reference = tracks.iter().position(|track| track.point.is_default).unwrap_or(0);
+    let reference = tracks.iter().position(|track| track.point.is_default);
+    // Next best is one that needs nothing of the board that may be denied.
+    let reference = reference.or_else(|| tracks.iter().position(|track| track.point.limits.is_empty())).unwrap_or(0);
     let mut rounds = Rounds { session, group, context, sink, tracks, reference, reference_times: Vec::new() };
     let ended = rounds.run()?;
     match rounds.session.ask(&Ask::Forget) {
-        Ok(_) | Err(SessionFail::Lost(_) | SessionFail::Refused { .. }) => Ok(ended),
+        Ok(_) | Err(SessionFail::Lost(_) | SessionFail::Refused { .. } | SessionFail::Denied(_)) => Ok(ended),
         Err(SessionFail::Over(fail)) => Err(fail),
     }
 }
@@ -185,7 +192,9 @@ impl Rounds<'_, '_> {
         let (cache, sample_s) = (self.group.cache, self.context.measure.sample_s);
         let prepare = Ask::Prepare { slot, problem: Box::new((*point.problem).clone()), config: (*point.config).clone() };
         let prepared = self.session.ask(&prepare)?;
-        let Said::Prepared { prepare_s, note, time_basis, quality, code } = prepared else { return Err(unexpected(&prepared)) };
+        let Said::Prepared { prepare_s, note, time_basis, quality, code, .. } = prepared else {
+            return Err(unexpected(&prepared));
+        };
         let track = &mut self.tracks[i];
         track.timing.basis = time_basis;
         track.outcome = Outcome { prepare_s: Some(prepare_s), note, quality, code, ..track.outcome.clone() };
@@ -196,6 +205,7 @@ impl Rounds<'_, '_> {
         let Said::Warmed(warmed) = warmed else { return Err(unexpected(&warmed)) };
         let track = &mut self.tracks[i];
         track.timing.warmup += warmed.calls;
+        track.outcome.locked = warmed.locked;
         track.iterations = if cache == CacheMode::Cold { 1 } else { warmed.iterations };
         Ok(())
     }
@@ -210,15 +220,8 @@ impl Rounds<'_, '_> {
         wrong.map_or(Ok(()), |reason| Err(SessionFail::Refused { status: "incorrect".to_owned(), reason }))
     }
 
-    fn round(&mut self, round: u32, mut order: Vec<usize>) -> Result<(), Fail> {
-        let half = order.len() / 2;
-        let mut asked: Vec<Asked> = Vec::with_capacity(order.len() + 2);
-        for (at, i) in order.drain(..).enumerate() {
-            if at == 0 || at == half {
-                asked.push(Asked::Reference);
-            }
-            asked.push(Asked::Point(i));
-        }
+    fn round(&mut self, number: u32, order: Vec<usize>) -> Result<(), Fail> {
+        let asked = round(order, |i| self.tracks[i].point.limits, self.tracks[self.reference].point.limits);
         let mut reference = f64::INFINITY;
         let (mut sent, mut received) = (0, 0);
         while received < asked.len() && !(self.stopped() && sent == received) {
@@ -226,7 +229,7 @@ impl Rounds<'_, '_> {
             match (asked[received], answer) {
                 (_, Err(SessionFail::Over(fail))) => return Err(fail),
                 (Asked::Reference, Ok(sample)) => reference = reference.min(sample.time_s),
-                (Asked::Point(i), Ok(sample)) => self.keep(i, round, sample)?,
+                (Asked::Point(i), Ok(sample)) => self.keep(i, number, sample)?,
                 (asked, Err(fail)) => {
                     let lost = matches!(fail, SessionFail::Lost(_));
                     let culprit = if let Asked::Point(i) = asked { i } else { self.reference };
@@ -288,8 +291,9 @@ impl Rounds<'_, '_> {
     fn finish(&mut self, i: usize) -> Result<(), SessionFail> {
         let Track { slot, iterations, .. } = self.tracks[i];
         let finished = self.session.finish(&Ask::Finish { slot, iterations, energy_s: self.context.measure.energy_s })?;
-        let Said::Finished { verification, energy, energy_reason } = finished else { return Err(unexpected(&finished)) };
-        (self.tracks[i].outcome.energy, self.tracks[i].outcome.energy_reason) = (energy.map(|energy| *energy), energy_reason);
+        let Said::Finished { verification, energy, energy_reason, locked } = finished else { return Err(unexpected(&finished)) };
+        let outcome = &mut self.tracks[i].outcome;
+        (outcome.energy, outcome.energy_reason, outcome.locked) = (energy.map(|energy| *energy), energy_reason, locked);
         self.judge(i, verification)
     }
 
@@ -305,6 +309,9 @@ impl Rounds<'_, '_> {
         }
         let (status, reason) = fail.row();
         let track = &mut self.tracks[i];
+        if let SessionFail::Denied(reason) = fail {
+            track.outcome.locked = Held::Denied(reason);
+        }
         track.outcome = Outcome { status, reason: Some(reason), ..track.outcome.clone() };
         self.conclude(i)
     }
@@ -319,12 +326,6 @@ impl Rounds<'_, '_> {
         }
         self.sink.outcome(self.group, track.point, &track.outcome)
     }
-}
-
-#[derive(Clone, Copy)]
-enum Asked {
-    Reference,
-    Point(usize),
 }
 
 /// Slowest over fastest round of the reference point, minus one.

@@ -1,5 +1,6 @@
 //! Plan → outcomes: the sweep's side of measuring. `docs/measuring.md` says why it is done this way.
 
+mod blocks;
 mod group;
 mod outcome;
 mod session;

@@ -1,5 +1,6 @@
 //! What came of one point.
 
+use tilecast_kernels::devices::cuda::power::Held;
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{Energy, KernelFacts, Sample};
 
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub energy: Option<Energy>,
     /// Why there is none, where there is a sensor.
     pub energy_reason: Option<String>,
+    /// What became of the clocks and the power limit that it names.
+    pub locked: Held,
 }
 
 impl Outcome {
@@ -45,6 +48,7 @@ impl Outcome {
             timing: None,
             energy: None,
             energy_reason: None,
+            locked: Held::Unasked,
         }
     }
 }

@@ -3,6 +3,7 @@
 use tilecast_kernels::{Config, DeviceInfo, DeviceKind, EnergySource, Problem, Roof};
 
 use crate::fail::Fail;
+use crate::owed;
 use crate::worker::{Ask, Busy, Lost, Reply, Said, Worker, WorkerOptions};
 
 /// What a request came to.
@@ -15,6 +16,8 @@ pub enum SessionFail {
         /// Why.
         reason: String,
     },
+    /// The board may not be set as the point asks; the worker lives.
+    Denied(String),
     /// The worker was lost; all slots are gone and a new worker has been started.
     Lost(Lost),
     /// No new worker could be started.
@@ -27,6 +30,7 @@ impl SessionFail {
     pub fn row(&self) -> (String, String) {
         match self {
             Self::Refused { status, reason } => (status.clone(), reason.clone()),
+            Self::Denied(reason) => ("unsupported".to_owned(), reason.clone()),
             Self::Lost(lost @ Lost::TimedOut(_)) => ("timeout".to_owned(), lost.to_string()),
             Self::Lost(lost) => ("runtime_error".to_owned(), lost.to_string()),
             Self::Over(fail) => ("not_run".to_owned(), fail.to_string()),
@@ -134,8 +138,14 @@ impl Session {
 
     fn accept(&mut self, Reply { said, busy }: Reply) -> Result<Said, SessionFail> {
         self.busy.add(&busy);
+        match &said {
+            Said::Prepared { saved: Some(saved), .. } => owed::owe(saved),
+            Said::Forgotten { kept: None } => owed::settled(self.board()),
+            _ => {}
+        }
         match said {
             Said::Refused { status, reason } => Err(SessionFail::Refused { status, reason }),
+            Said::Denied { reason } => Err(SessionFail::Denied(reason)),
             Said::DeviceLost { reason } => {
                 let lost = self.worker.device_lost(reason);
                 Err(self.replace(lost))
@@ -144,8 +154,15 @@ impl Session {
         }
     }
 
+    /// Id of the board; a CPU has none, and no settings to put back.
+    fn board(&self) -> &str {
+        self.device.gpu.as_ref().map_or("", |gpu| &gpu.uuid)
+    }
+
+    /// The lost worker is dead by now: what it changed of the board is put back before another one looks at it.
     fn replace(&mut self, lost: Lost) -> SessionFail {
         self.restarts += 1;
+        owed::put_back(Some(self.board()));
         match Worker::start(&self.options) {
             Ok(worker) => {
                 self.worker = worker;
@@ -154,6 +171,14 @@ impl Session {
             }
             Err(error) => SessionFail::Over(Fail::new(format!("{lost}; {error}"))),
         }
+    }
+}
+
+impl Drop for Session {
+    /// A worker that is still measuring has clocks and power limit in hand: it is ended first, so that it cannot change them again.
+    fn drop(&mut self) {
+        self.worker.end();
+        owed::put_back(Some(self.board()));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::random::Random;
 use tilecast_kernels::{
     CacheMode, Config, DeviceInfo, Dtype, Family, Misfit, Parameter, Problem, Value, check_dtype, product, stable_id,
@@ -58,20 +59,25 @@ impl Stage {
         Self { family, text, problem: Arc::new(problem), cache, default: Arc::new(default), effective_default: effective }
     }
 
-    fn point(&self, config: Arc<Config>, device: &DeviceInfo) -> Point {
-        let effective = self.family.effective(&self.problem, &config, device);
+    /// # Errors
+    /// [`Misfit`] where the family refuses the configuration.
+    fn point(&self, config: &Arc<Config>, device: &DeviceInfo) -> Result<Point, Misfit> {
+        let (limits, kernel) = (Wish::of(config)?, limits::kernel(config));
+        self.family.check(&self.problem, &kernel, device)?;
+        let effective = limits::under(self.family.effective(&self.problem, &kernel, device), config);
         let [problem, seed] = &self.text;
         let experiment_id = stable_id(&[problem, seed, &effective.to_string(), &device.slug, self.cache.name()]);
-        Point {
+        Ok(Point {
             key: experiment_id.clone(),
             experiment_id,
             problem: Arc::clone(&self.problem),
             is_default: effective == self.effective_default,
-            work: self.family.work(&self.problem, &config, device),
-            config,
+            work: self.family.work(&self.problem, &kernel, device),
+            config: Arc::clone(config),
+            limits,
             effective,
             role: Role::Point,
-        }
+        })
     }
 }
 
@@ -101,7 +107,8 @@ impl Planner<'_> {
             return None;
         }
         if entry.baseline == Baseline::Measured {
-            points.extend(self.baselines(&stage));
+            let rivals = self.baselines(&stage, &points);
+            points.extend(rivals);
         }
         Some(Group { cache, points })
     }
@@ -127,11 +134,13 @@ impl Planner<'_> {
 
     fn point(&mut self, stage: &Stage, config: &Arc<Config>) -> Option<Point> {
         let subject = || Subject::Config(Arc::clone(&stage.problem), Arc::clone(config));
-        if let Err(misfit) = stage.family.check(&stage.problem, config, self.device) {
-            self.skip(stage.family, subject(), misfit.to_string(), SkipKind::Config);
-            return None;
-        }
-        let point = stage.point(Arc::clone(config), self.device);
+        let point = match stage.point(config, self.device) {
+            Ok(point) => point,
+            Err(misfit) => {
+                self.skip(stage.family, subject(), misfit.to_string(), SkipKind::Config);
+                return None;
+            }
+        };
         if let Some(first) = self.seen.get(&point.experiment_id) {
             let reason = format!("the same code is already planned as `{first}`");
             self.skip(stage.family, subject(), reason, SkipKind::Duplicate);
@@ -141,28 +150,45 @@ impl Planner<'_> {
         Some(point)
     }
 
-    /// The dense rival in its default configuration, and the vendor library where one was named.
-    fn baselines(&mut self, stage: &Stage) -> Vec<Point> {
+    /// The dense rival in its default configuration, and the vendor library where one was named: each under every setting of the board that `points` name, since
+    /// only kernels under the same clocks are rivals.
+    fn baselines(&mut self, stage: &Stage, points: &[Point]) -> Vec<Point> {
         let Some(dense) = stage.family.baseline(&stage.problem) else { return Vec::new() };
         let vendor = self.vendor.then(|| Problem { family: VENDOR.to_owned(), ..dense.clone() });
         let of = stage.problem.id();
-        [Some(dense), vendor].into_iter().flatten().filter_map(|rival| self.rival(rival, &of, stage.cache)).collect()
+        let mut settings: Vec<&Point> = Vec::new();
+        for point in points {
+            if settings.iter().all(|known| known.limits != point.limits) {
+                settings.push(point);
+            }
+        }
+        let rivals = [Some(dense), vendor].into_iter().flatten();
+        rivals.flat_map(|rival| self.rivals(rival, &of, (stage.cache, &settings))).collect()
     }
 
-    fn rival(&mut self, rival: Problem, of: &str, cache: CacheMode) -> Option<Point> {
-        let family = tilecast_kernels::family(&rival.family)?;
+    fn rivals(&mut self, rival: Problem, of: &str, (cache, settings): (CacheMode, &[&Point])) -> Vec<Point> {
+        let Some(family) = tilecast_kernels::family(&rival.family) else { return Vec::new() };
         if let Err(misfit) = check_dtype(family, rival.dtype, self.device) {
             self.skip(family, Subject::Space(Arc::new(rival)), misfit.to_string(), SkipKind::Problem);
-            return None;
+            return Vec::new();
         }
         let stage = Stage::new(family, rival, cache, self.device);
-        let config = Arc::clone(&stage.default);
-        if let Err(misfit) = family.check(&stage.problem, &config, self.device) {
-            self.skip(family, Subject::Config(stage.problem, config), misfit.to_string(), SkipKind::Config);
-            return None;
+        let mut points = Vec::new();
+        for like in settings {
+            let config = Arc::new(limits::under((*stage.default).clone(), &like.config));
+            match stage.point(&config, self.device) {
+                Ok(point) => points.push(Point {
+                    key: stable_id(&[&point.experiment_id, of]),
+                    role: Role::Baseline { of: of.to_owned() },
+                    ..point
+                }),
+                Err(misfit) => {
+                    let subject = Subject::Config(Arc::clone(&stage.problem), config);
+                    self.skip(family, subject, misfit.to_string(), SkipKind::Config);
+                }
+            }
         }
-        let point = stage.point(config, self.device);
-        Some(Point { key: stable_id(&[&point.experiment_id, of]), role: Role::Baseline { of: of.to_owned() }, ..point })
+        points
     }
 
     fn skip(&mut self, family: &dyn Family, subject: Subject, reason: String, kind: SkipKind) {
@@ -170,14 +196,16 @@ impl Planner<'_> {
     }
 }
 
-/// The family's knobs with the values the spec names, checked against each other only by the family itself.
+/// The family's knobs with the values the spec names, checked against each other only by the family itself; and the settings of the board that the spec names.
 fn chosen_knobs(entry: &Entry, device: &DeviceInfo) -> Vec<Parameter> {
     let mut knobs = entry.family.knobs(device);
+    knobs.extend(limits::knobs(device));
     for knob in &mut knobs {
         if let Some((_, values)) = entry.knobs.iter().find(|(name, _)| name == knob.name) {
             knob.values.clone_from(values);
         }
     }
+    knobs.retain(|knob| !knob.values.is_empty() || !limits::is_limit(knob.name));
     knobs
 }
 

@@ -14,6 +14,7 @@
 //! dtype = ["f32"]
 //! problems = [{ m = 512, n = 512, k = 512 }, { m = [64, 256], n = 1024, k = 1024 }]
 //! knobs = { tile = [8, 16, 32] }  # what is not named takes the family's own values
+//!                                 # on a GPU also nvml_clock, nvml_memory_clock (MHz) and nvml_power_limit (W)
 //! limit = 200                     # a seeded sample where the space is larger
 //! ```
 
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 
 use tilecast_kernels::{CacheMode, Dtype, Family, Value};
 
-pub use parse::{check_measure, find_family, parse};
+pub use parse::{check_measure, find_family, knobs_on, parse, unknown_knob};
 
 /// A checked sweep: no unknown family, axis or knob, no value outside its domain, no empty axis.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tilecast_kernels::{CacheMode, Dtype, Family, Parameter, Value, registry};
+use tilecast_kernels::devices::cuda::power::limits;
+use tilecast_kernels::{CacheMode, DeviceInfo, Dtype, Family, Parameter, Value, registry};
 use toml::{Table, Value as Toml};
 
 use super::table::{Known, values};
@@ -151,13 +152,30 @@ fn parse_knobs(known: &Known<'_>, family: &dyn Family, knobs: &[Parameter]) -> R
     }
 }
 
+/// What a sweep may name on `device`: the family's own knobs and the settings of the board.
+#[must_use]
+pub fn knobs_on(family: &dyn Family, device: &DeviceInfo) -> Vec<Parameter> {
+    let mut knobs = family.knobs(device);
+    knobs.extend(limits::knobs(device));
+    knobs
+}
+
+/// `name` is not one of `known`, which a setting of a board is only on a GPU.
+pub fn unknown_knob<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Fail {
+    if what.contains("knob") && limits::is_limit(name) {
+        return Fail::new(format!("knob `{name}` sets the clock or the power limit of a GPU, and this device is none"))
+            .hint("measure on a GPU (`--device cuda:0`), or leave the knob out");
+    }
+    unknown(what, name, known)
+}
+
 fn parse_values(table: &Table, declared: &[Parameter], what: &str, place: &str) -> Result<Vec<(String, Vec<Value>)>, Fail> {
     let mut out = Vec::new();
     for (name, value) in table {
         let parameter = declared
             .iter()
             .find(|parameter| parameter.name == name)
-            .ok_or_else(|| unknown(what, name, declared.iter().map(|p| p.name)).within(place))?;
+            .ok_or_else(|| unknown_knob(what, name, declared.iter().map(|p| p.name)).within(place))?;
         let values = values(name, value, place)?;
         for value in &values {
             parameter.domain.accept(name, value).map_err(|misfit| Fail::from(misfit).within(place))?;

@@ -8,7 +8,7 @@ use tilecast_kernels::{Device, DeviceInfo, Family, Parameter, Value};
 
 use crate::device;
 use crate::fail::{Fail, unknown};
-use crate::spec::{self, Sweep};
+use crate::spec::{self, Sweep, knobs_on, unknown_knob};
 
 /// Where to look for what is legal.
 const LEGAL: &str = "`tilecast families NAME` shows the legal axes and knobs, `tilecast sweep --help` a small spec";
@@ -32,7 +32,8 @@ pub struct SpecArgs {
     /// Keep only this family of the spec
     #[arg(long)]
     pub family: Option<String>,
-    /// Replace the values of an axis or knob wherever the spec sweeps a family that has it: `--axis m=256,512`
+    /// Replace the values of an axis or knob wherever the spec sweeps a family that has it: `--axis m=256,512`; on a GPU also `nvml_clock`, `nvml_memory_clock` (MHz)
+    /// and `nvml_power_limit` (W)
     #[arg(long = "axis", value_name = "NAME=V[,V…]")]
     pub axes: Vec<String>,
     /// Seed of operands, order and sampled spaces
@@ -115,7 +116,7 @@ impl SpecArgs {
     }
 
     fn parse(&self, text: &str, name: &str, info: &DeviceInfo) -> Result<Sweep, Fail> {
-        let mut sweep = spec::parse(text, name, &|family| family.knobs(info))?;
+        let mut sweep = spec::parse(text, name, &|family| knobs_on(family, info))?;
         if let Some(family) = &self.family {
             keep_family(&mut sweep, family)?;
         }
@@ -150,7 +151,7 @@ fn override_axis(sweep: &mut Sweep, text: &str, info: &DeviceInfo) -> Result<(),
     let mut known = Vec::new();
     let mut found = false;
     for entry in &mut sweep.entries {
-        let (axes, knobs) = (entry.family.axes(), entry.family.knobs(info));
+        let (axes, knobs) = (entry.family.axes(), knobs_on(entry.family, info));
         if let Some(axis) = axes.iter().find(|axis| axis.name == name) {
             let values = parse_values(list, axis)?;
             entry.problems = replaced(&entry.problems, name, &values);
@@ -163,7 +164,7 @@ fn override_axis(sweep: &mut Sweep, text: &str, info: &DeviceInfo) -> Result<(),
         }
         known.extend(axes.iter().chain(&knobs).map(|parameter| parameter.name));
     }
-    if found { Ok(()) } else { Err(unknown("axis or knob", name, known)) }
+    if found { Ok(()) } else { Err(unknown_knob("axis or knob", name, known)) }
 }
 
 /// Every problem with `name` set to each of `values`, without repeats.
@@ -179,6 +180,23 @@ fn replaced(problems: &[Vec<(String, Value)>], name: &str, values: &[Value]) -> 
         }
     }
     out
+}
+
+/// `nvml_clock=1200,1800` as values of a knob that `family` has on `device`, each of `texts` one knob.
+///
+/// # Errors
+/// [`Fail`] naming the knob and the limit.
+pub fn parse_knobs(texts: &[String], family: &dyn Family, device: &DeviceInfo) -> Result<Vec<(String, Vec<Value>)>, Fail> {
+    let knobs = knobs_on(family, device);
+    let parse = |text: &String| {
+        let assigned = text.split_once('=');
+        let (name, list) =
+            assigned.ok_or_else(|| Fail::new(format!("`--axis {text}` has no `=`")).hint("write `--axis tile=16,32`"))?;
+        let known = knobs.iter().find(|knob| knob.name == name);
+        let knob = known.ok_or_else(|| unknown_knob("knob", name, knobs.iter().map(|knob| knob.name)))?;
+        Ok((name.to_owned(), parse_values(list, knob)?))
+    };
+    texts.iter().map(parse).collect()
 }
 
 fn parse_values(list: &str, parameter: &Parameter) -> Result<Vec<Value>, Fail> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 use tilecast_kernels::devices::cuda::compile::Compiler;
+use tilecast_kernels::devices::cuda::power::limits::Axes;
 use tilecast_kernels::devices::cuda::{self, CudaDevice};
 use tilecast_kernels::{Device, DeviceInfo, EnergySource, Roof};
 
@@ -31,6 +32,8 @@ struct Found {
     compiler: Option<Result<String, String>>,
     /// What limits or colours measurements on it.
     notes: Vec<String>,
+    /// What a sweep may set on its board.
+    settings: Vec<String>,
 }
 
 impl Args {
@@ -67,7 +70,8 @@ impl Args {
     fn look(&self, device: Box<dyn Device>, notes: Vec<String>) -> Found {
         let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
         let roofs = if self.roofs { device.roofs() } else { Vec::new() };
-        Found { device: Ok(device), roofs, compiler, notes }
+        let settings = device.limits().map(|mut limits| Axes::of(limits.as_mut()).words()).unwrap_or_default();
+        Found { device: Ok(device), roofs, compiler, notes, settings }
     }
 }
 
@@ -88,7 +92,7 @@ impl Found {
     }
 
     fn missing(spec: String, reason: String) -> Self {
-        Self { device: Err((spec, reason)), roofs: Vec::new(), compiler: None, notes: Vec::new() }
+        Self { device: Err((spec, reason)), roofs: Vec::new(), compiler: None, notes: Vec::new(), settings: Vec::new() }
     }
 
     fn json(&self) -> Json {
@@ -101,7 +105,7 @@ impl Found {
                     None => (None, None),
                 };
                 json!({ "device": device.info(), "energy": device.energy_source(), "roofs": self.roofs, "compiler": compiler,
-                        "not_compilable": reason, "notes": self.notes })
+                        "not_compilable": reason, "notes": self.notes, "settings": self.settings })
             }
         }
     }
@@ -131,6 +135,7 @@ impl Found {
             EnergySource::Nvml => terminal::say("     energy: NVML"),
             EnergySource::Unavailable(reason) => terminal::say(format_args!("     energy: not measurable: {reason}")),
         }
+        self.settings.iter().for_each(|setting| terminal::say(format_args!("     a sweep may name {setting}")));
         self.notes.iter().for_each(|note| terminal::say(format_args!("     note: {note}")));
         self.roofs.iter().for_each(print_roof);
     }

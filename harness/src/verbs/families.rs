@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 use tilecast_kernels::devices::cuda::Architecture;
-use tilecast_kernels::{DeviceInfo, Domain, Family, Parameter, registry};
+use tilecast_kernels::devices::cuda::power::limits;
+use tilecast_kernels::{DeviceInfo, DeviceKind, Domain, Family, Parameter, registry};
 
 use crate::fail::Fail;
 use crate::spec::find_family;
@@ -126,6 +127,10 @@ fn show(family: &dyn Family, info: &DeviceInfo) {
     let device = shown_device(family, info);
     terminal::say(format_args!("\non {}:", device.slug));
     terminal::say(terminal::table(&["knob", "legal", "swept", ""], rows(family.knobs(&device))));
+    if device.kind == DeviceKind::Cuda {
+        let names: Vec<String> = limits::knobs(&device).iter().map(|knob| format!("`{}`", knob.name)).collect();
+        terminal::say(format_args!("and, on every GPU where the user may set them: {}", names.join(", ")));
+    }
     show_architectures(family);
     if !card.references.is_empty() {
         terminal::say(format_args!("\n{}", card.references.join("\n")));

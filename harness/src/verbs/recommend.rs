@@ -14,7 +14,7 @@ use crate::fail::Fail;
 use crate::plan::Point;
 use crate::progress::Show;
 use crate::spec::{Measure, find_family};
-use crate::verbs::asked::{Output, parse_problem};
+use crate::verbs::asked::{Output, parse_knobs, parse_problem};
 use crate::verbs::modelled::{interval, read_model};
 use crate::{Exit, device, terminal};
 
@@ -32,6 +32,9 @@ pub struct Args {
     /// Problem axes: `m=768,n=768,k=768`; what is not named takes its default
     #[arg(long)]
     problem: String,
+    /// Only these values of a knob: `--axis tile=16,32`. A model that knows clocks needs them named: `--axis nvml_clock=1200,1800`
+    #[arg(long = "axis", value_name = "NAME=V[,V…]")]
+    axes: Vec<String>,
     /// Element type
     #[arg(long, default_value = "f32")]
     dtype: String,
@@ -78,7 +81,7 @@ impl Args {
             family,
             dtype: self.dtype.parse()?,
             axes: parse_problem(&self.problem, family)?,
-            knobs: Vec::new(),
+            knobs: parse_knobs(&self.axes, family, device.info())?,
             cache: CacheMode::Hot,
             seed: self.seed,
             measure: Measure::default(),

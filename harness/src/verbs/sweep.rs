@@ -14,7 +14,7 @@ use crate::spec::Sweep;
 use crate::verbs::asked::{Output, SpecArgs};
 use crate::verbs::plan::refuse_empty;
 use crate::worker::{Fault, WorkerOptions};
-use crate::{Exit, device, terminal};
+use crate::{Exit, device, owed, terminal};
 
 /// Set by Ctrl-C or SIGTERM.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -28,6 +28,9 @@ A small spec:
   family = \"gemm_tiled\"
   problems = [{ m = 512, n = 512, k = 512 }]
   knobs = { tile = [8, 16, 32] }
+
+On a GPU, knobs may also name nvml_clock and nvml_memory_clock (MHz) and nvml_power_limit (W), where the user may set
+them: they are in force while their points run, read back, and put back at the end, on Ctrl-C and after a crash.
 
 Ctrl-C or a crash loses at most the sample in flight; the same command resumes.")]
 pub struct Args {
@@ -115,6 +118,7 @@ pub fn worker_options(device: &str, blas: Option<&Path>, timeout_s: f64) -> Resu
 pub fn watch_interrupts() -> Result<&'static AtomicBool, Fail> {
     let handler = || {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            owed::put_back(None);
             std::process::exit(1);
         }
     };

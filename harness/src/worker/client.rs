@@ -147,7 +147,8 @@ impl Worker {
         if said.is_empty() { reason } else { format!("{reason}: {said}") }
     }
 
-    fn end(&mut self) {
+    /// Kills it, where it lives.
+    pub fn end(&mut self) {
         // Already dead is as good as killed.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use tilecast_kernels::devices::cuda::power::{Held, Saved};
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{CacheMode, Config, DeviceInfo, Energy, EnergySource, KernelFacts, Problem, Roof, Sample};
 
@@ -16,7 +17,8 @@ pub enum Ask {
     Info,
     /// Measure the roofs.
     Roofs,
-    /// Load the problem where it is not loaded yet, and prepare a configuration.
+    /// Load the problem where it is not loaded yet, and prepare a configuration. Changes nothing of the board: the clocks and the power limit that it names
+    /// are in force from [`Ask::Verify`] on, whenever the slot is what runs.
     Prepare {
         /// Handle of the point.
         slot: usize,
@@ -62,7 +64,7 @@ pub enum Ask {
         /// Problems and configurations.
         points: Vec<(Problem, Config)>,
     },
-    /// Drop all problems and slots.
+    /// Drop all problems and slots, and put back what was changed of the board.
     Forget,
 }
 
@@ -103,6 +105,8 @@ pub enum Said {
         quality: Option<f64>,
         /// What is known of the compiled code.
         code: Option<Box<KernelFacts>>,
+        /// What stands before the worker changes clocks or power limit: to be put back if the worker is lost. `None` where the slot names none.
+        saved: Option<Saved>,
     },
     /// To [`Ask::Verify`].
     Verified {
@@ -124,14 +128,24 @@ pub enum Said {
         energy: Option<Box<Energy>>,
         /// Why there is none, where there is a sensor.
         energy_reason: Option<String>,
+        /// What was seen of the slot's clocks and power limit over all its samples.
+        locked: Held,
     },
     /// To [`Ask::Ahead`].
     Begun,
     /// To [`Ask::Forget`].
-    Forgotten,
+    Forgotten {
+        /// What of the board could not be put back, and why.
+        kept: Option<String>,
+    },
     /// The device refuses everything from now on, and the worker ends; a new one has it anew.
     DeviceLost {
         /// The driver's words.
+        reason: String,
+    },
+    /// The board may not be set as the slot asks; other slots are not affected.
+    Denied {
+        /// Setting and limit.
         reason: String,
     },
     /// The device refused; other slots are not affected.
@@ -144,7 +158,7 @@ pub enum Said {
 }
 
 /// Outcome of a warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warmed {
     /// Calls made.
     pub calls: u64,
@@ -152,6 +166,8 @@ pub struct Warmed {
     pub iterations: u64,
     /// Time per call at the end of it.
     pub time_s: f64,
+    /// What was seen of the slot's clocks and power limit at the end of it.
+    pub locked: Held,
 }
 
 /// Wall time inside the worker, by what it was spent on.

@@ -3,8 +3,10 @@
 //! The two processes talk in JSON lines over the worker's standard input and output.
 
 mod client;
+mod held;
 mod message;
 mod serve;
+mod steady;
 mod wild;
 
 pub use client::{Lost, Worker, WorkerOptions};

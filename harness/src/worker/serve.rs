@@ -4,28 +4,27 @@ use std::collections::HashMap;
 use std::io::{BufRead, Write};
 
 use tilecast_kernels::devices::cpu::wall_s;
+use tilecast_kernels::devices::cuda::power::limits::kernel;
+use tilecast_kernels::devices::cuda::power::{Absent, Held, Refused, Wish};
 use tilecast_kernels::oracle::{Verdict, Verification};
 use tilecast_kernels::{CacheMode, Config, Device, DeviceError, Loaded, Problem, Sample};
 
+use super::held::Hand;
 use super::message::{Ask, Busy, Fault, FaultKind, Reply, Said, Warmed};
+use super::steady::{AFTER_CHANGE_S, Until, Warmup};
 
-/// A warm-up is steady when its last three batches agree this closely.
-const STEADY: f64 = 0.03;
-/// And its clocks this closely, where they can be read.
-const STEADY_CLOCK: f64 = 0.01;
+/// Length of a batch while clocks are on their way.
+const SETTLING_BATCH_S: f64 = AFTER_CHANGE_S / 10.0;
 /// A warm-up makes at least this many calls: code, translations and predictors are loaded by then.
 const WARM_CALLS: u64 = 10;
-/// A warm-up ends after this long even where it is not steady; the stopping rule sees the noise then.
-const WARM_CAP_S: f64 = 0.2;
-/// The same on a GPU, whose clocks take up to some seconds to settle under load.
-const WARM_CAP_GPU_S: f64 = 2.0;
 
 /// Answers requests from `input` on `output` until `input` ends.
 ///
 /// # Errors
 /// Where `input` or `output` break, which means that the sweep is gone.
 pub fn serve(device: &dyn Device, input: impl BufRead, mut output: impl Write, fault: Option<Fault>) -> std::io::Result<()> {
-    let mut bench = Bench { device, loaded: Vec::new(), slots: HashMap::new(), fault, busy: Busy::default() };
+    let (hand, busy) = (Hand::default(), Busy::default());
+    let mut bench = Bench { device, loaded: Vec::new(), slots: HashMap::new(), hand, fault, busy };
     for line in input.lines() {
         let ask: Ask = serde_json::from_str(&line?)?;
         bench.busy = Busy::default();
@@ -45,6 +44,9 @@ pub fn serve(device: &dyn Device, input: impl BufRead, mut output: impl Write, f
 fn refusal(error: &DeviceError) -> Said {
     let status = match error {
         DeviceError::Poisoned { .. } => return Said::DeviceLost { reason: error.to_string() },
+        DeviceError::Setting(Refused { why: Absent::Denied(_), .. }) => return Said::Denied { reason: error.to_string() },
+        DeviceError::Setting(Refused { why: Absent::Unsupported(_), .. }) => "unsupported",
+        DeviceError::Setting(Refused { why: Absent::Lost(_), .. }) => "runtime_error",
         DeviceError::Misfit(_) => "constraint",
         DeviceError::Compile { .. } => "compile_error",
         DeviceError::Library { .. } | DeviceError::NotFound { .. } => "unsupported",
@@ -57,6 +59,7 @@ struct Bench<'a> {
     device: &'a dyn Device,
     loaded: Vec<(String, Box<dyn Loaded>)>,
     slots: HashMap<usize, Slot>,
+    hand: Hand,
     fault: Option<Fault>,
     busy: Busy,
 }
@@ -66,6 +69,10 @@ struct Slot {
     loaded: usize,
     inner: usize,
     config: String,
+    /// Clocks and power limit under which it runs.
+    wish: Wish,
+    /// What was seen of them while it was timed.
+    locked: Held,
 }
 
 impl Bench<'_> {
@@ -82,7 +89,7 @@ impl Bench<'_> {
             Ask::Verify { slot } => self.verify(*slot),
             Ask::Warm { slot, sample_s, cache } => self.warm(*slot, *sample_s, *cache).map(Said::Warmed),
             Ask::Sample { slot, iterations, cache } => {
-                self.sample(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample })
+                self.timed(*slot, *iterations, *cache).map(|sample| Said::Sampled { sample })
             }
             Ask::Finish { slot, iterations, energy_s } => self.finish(*slot, *iterations, *energy_s),
             Ask::Ahead { points } => {
@@ -95,22 +102,25 @@ impl Bench<'_> {
             Ask::Forget => {
                 self.slots.clear();
                 self.loaded.clear();
-                Ok(Said::Forgotten)
+                Ok(Said::Forgotten { kept: self.hand.release() })
             }
         }
     }
 
     fn prepare(&mut self, slot: usize, problem: &Problem, config: &Config) -> Result<Said, DeviceError> {
         let start = wall_s();
+        let wish = Wish::of(config)?;
+        let saved = self.hand.look(self.device, wish)?;
         let loaded = self.load(problem)?;
         let bench = &mut self.loaded[loaded].1;
-        let prepared = bench.prepare(config)?;
+        let prepared = bench.prepare(&kernel(config))?;
         let quality = bench.quality();
         let time_basis = bench.time_basis(prepared.slot).to_owned();
-        self.slots.insert(slot, Slot { loaded, inner: prepared.slot, config: config.to_string() });
+        let locked = Held::default();
+        self.slots.insert(slot, Slot { loaded, inner: prepared.slot, config: config.to_string(), wish, locked });
         self.busy.prepare_s += wall_s() - start;
         let code = prepared.code.map(Box::new);
-        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality, code })
+        Ok(Said::Prepared { prepare_s: prepared.prepare_s, note: prepared.note, time_basis, quality, code, saved })
     }
 
     fn load(&mut self, problem: &Problem) -> Result<usize, DeviceError> {
@@ -134,12 +144,55 @@ impl Bench<'_> {
         Ok((found, loaded))
     }
 
+    /// Has the clocks and the power limit of `slot` in force.
+    fn hold(&mut self, slot: usize) -> Result<(), DeviceError> {
+        let wish = self.slot(slot)?.0.wish;
+        self.hand.hold(wish)
+    }
+
     fn verify(&mut self, slot: usize) -> Result<Said, DeviceError> {
+        self.hold(slot)?;
         let start = wall_s();
         let (slot, loaded) = self.slot(slot)?;
         let verification = loaded.verify(slot.inner)?;
         self.busy.verify_s += wall_s() - start;
         Ok(Said::Verified { verification })
+    }
+
+    /// A sample that counts: none is taken before clocks that were changed stand still.
+    fn timed(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
+        self.hold(slot)?;
+        let mut warmup = Warmup::new(self.until());
+        let mut calls = iterations;
+        while self.hand.is_unsettled() && !warmup.is_over() {
+            let sample = self.sample(slot, calls, cache)?;
+            warmup.add(sample);
+            calls = self.batch(iterations, sample.time_s, cache);
+            self.hand.settle(warmup.is_steady());
+        }
+        // A clock that never stood still is waited for once; the stopping rule sees the noise.
+        self.hand.settle(true);
+        let sample = self.sample(slot, iterations, cache)?;
+        let locked = self.hand.seen(&sample);
+        if let Some(slot) = self.slots.get_mut(&slot) {
+            slot.locked = std::mem::take(&mut slot.locked).and(locked);
+        }
+        Ok(sample)
+    }
+
+    /// What a warm-up of what is in force waits for.
+    fn until(&self) -> Until {
+        let least_s = if self.hand.is_unsettled() { AFTER_CHANGE_S } else { 0.0 };
+        let clock_hz = self.hand.wish().clock_mhz.map(|mhz| f64::from(mhz) * 1e6);
+        Until { gpu: self.device.info().gpu.is_some(), least_s, clock_hz }
+    }
+
+    /// Calls in a batch of a warm-up: those of a sample, or more while clocks are on their way, which takes longer than samples do.
+    fn batch(&self, iterations: u64, time_s: f64, cache: CacheMode) -> u64 {
+        match cache {
+            CacheMode::Hot if self.hand.is_unsettled() => iterations.max(calls_for(SETTLING_BATCH_S, time_s)),
+            CacheMode::Hot | CacheMode::Cold => iterations,
+        }
     }
 
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
@@ -163,23 +216,24 @@ impl Bench<'_> {
 
     /// Runs batches until the last three agree in time and clock, or the cap has passed.
     fn warm(&mut self, slot: usize, sample_s: f64, cache: CacheMode) -> Result<Warmed, DeviceError> {
-        let start = wall_s();
-        let cap_s = if self.device.info().gpu.is_some() { WARM_CAP_GPU_S } else { WARM_CAP_S };
-        let mut iterations = 1;
-        let mut calls = 0;
-        let mut last: [Option<Sample>; 3] = [None, None, Some(self.sample(slot, 1, cache)?)];
+        self.hold(slot)?;
+        let mut warmup = Warmup::new(self.until());
+        let (mut batch, mut calls) = (1, 0);
         loop {
-            calls += iterations;
-            let time_s = last[2].map_or(0.0, |sample| sample.time_s);
-            iterations = calls_for(sample_s, time_s);
-            if (steady(&last) && calls >= WARM_CALLS.min(iterations)) || wall_s() - start > cap_s {
-                return Ok(Warmed { calls, iterations, time_s });
+            let sample = self.sample(slot, batch, cache)?;
+            warmup.add(sample);
+            calls += batch;
+            let iterations = calls_for(sample_s, sample.time_s);
+            batch = self.batch(iterations, sample.time_s, cache);
+            if (warmup.is_steady() && calls >= WARM_CALLS.min(iterations)) || warmup.is_over() {
+                self.hand.settle(true);
+                return Ok(Warmed { calls, iterations, time_s: sample.time_s, locked: self.hand.seen(&sample) });
             }
-            last = [last[1], last[2], Some(self.sample(slot, iterations, cache)?)];
         }
     }
 
     fn finish(&mut self, slot: usize, iterations: u64, energy_s: f64) -> Result<Said, DeviceError> {
+        self.hold(slot)?;
         self.sample(slot, iterations, CacheMode::Hot)?;
         let start = wall_s();
         let fault = self.fault.clone();
@@ -197,16 +251,8 @@ impl Bench<'_> {
         }
         self.busy.verify_s += checked - start;
         self.busy.sensor_s += wall_s() - checked;
-        Ok(Said::Finished { verification, energy, energy_reason })
+        Ok(Said::Finished { verification, energy, energy_reason, locked: slot.locked })
     }
-}
-
-/// Whether three batches agree in time, and in clock where it was read.
-fn steady(last: &[Option<Sample>; 3]) -> bool {
-    let [Some(a), Some(b), Some(c)] = last else { return false };
-    let near = |x: f64, y: f64, limit: f64| (x - y).abs() <= limit * y;
-    let clocks = |x: &Sample| x.clock_hz.zip(c.clock_hz).is_none_or(|(x, y)| near(x, y, STEADY_CLOCK));
-    [a, b].iter().all(|sample| near(sample.time_s, c.time_s, STEADY) && clocks(sample))
 }
 
 /// Calls that last `sample_s` together, at least one.

@@ -8,6 +8,7 @@ mod families;
 mod faults;
 mod help;
 mod import;
+mod limits;
 #[path = "../../../runs/tests/planted/mod.rs"]
 mod planted;
 mod resume;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::workdir::{SMALL, Said, Workdir};
 
 /// Variables that name the virtual GPU as driver and as NVML; `None`, with a word on it, where there is none.
-fn libraries() -> Option<Vec<(&'static str, PathBuf)>> {
+pub(crate) fn libraries() -> Option<Vec<(&'static str, PathBuf)>> {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (Some(cuda), Some(_)) = (given("TILECAST_CUDA_LIB"), given("TILECAST_NVRTC")) else {
         eprintln!("skipped: nothing ran on the virtual GPU: TILECAST_CUDA_LIB and TILECAST_NVRTC are not both set");
@@ -18,7 +18,8 @@ fn libraries() -> Option<Vec<(&'static str, PathBuf)>> {
     Some(vec![("TILECAST_CUDA_LIB", cuda), ("TILECAST_NVML_LIB", nvml), ("TILECAST_CUDA_CACHE", cache)])
 }
 
-fn run(dir: &Workdir, code: i32, variables: &[(&'static str, PathBuf)], arguments: &[&str]) -> Said {
+/// Runs with these variables and demands exit code `code`.
+pub(crate) fn run(dir: &Workdir, code: i32, variables: &[(&'static str, PathBuf)], arguments: &[&str]) -> Said {
     let ran =
         dir.command(arguments).envs(variables.iter().map(|(name, value)| (name, value))).output().expect("the program starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

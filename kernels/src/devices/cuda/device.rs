@@ -12,7 +12,7 @@ use super::context::{Context, Module};
 use super::door::guarded;
 use super::flush::Flush;
 use super::loaded::CudaLoaded;
-use super::power::{Character, EnergyReport, Nvml, Selector};
+use super::power::{Character, EnergyReport, Limits, Nvml, Selector};
 use super::{CudaProgram, Gpu, Unit, info, roofs};
 use crate::{Config, Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Problem, Roof};
 
@@ -130,12 +130,13 @@ impl Machine {
 
     /// The board's sensors, or why there are none; looked for on first use.
     pub(super) fn sensor(&self) -> Result<&RefCell<Nvml>, &String> {
-        let open = || {
-            let selector = Selector::Uuid(self.gpu().uuid.clone());
-            let opened = Nvml::open(self.options.libraries.nvml.as_deref(), &selector);
-            opened.map(RefCell::new).map_err(|why| why.to_string())
-        };
-        self.sensor.get_or_init(open).as_ref()
+        self.sensor.get_or_init(|| self.nvml().map(RefCell::new)).as_ref()
+    }
+
+    /// The board by NVML, through a connection of its own.
+    fn nvml(&self) -> Result<Nvml, String> {
+        let selector = Selector::Uuid(self.gpu().uuid.clone());
+        Nvml::open(self.options.libraries.nvml.as_deref(), &selector).map_err(|why| why.to_string())
     }
 
     /// What vendors' calls go through. Made on first use; touches no library before it is asked for one.
@@ -200,6 +201,11 @@ impl Device for CudaDevice {
         };
         let obstacle = sensor.borrow_mut().board().obstacle(std::process::id());
         obstacle.map_or(EnergySource::Nvml, |why| EnergySource::Unavailable(why.to_string()))
+    }
+
+    /// Through a connection of its own: sensors are read while settings are held.
+    fn limits(&self) -> Result<Box<dyn Limits>, String> {
+        Ok(Box::new(self.machine.nvml()?))
     }
 
     fn load(&self, family: &'static dyn Family, problem: &Problem) -> Result<Box<dyn Loaded>, DeviceError> {

@@ -1,13 +1,20 @@
 //! Clocks and power limit as axes of a sweep: set with read-back, and put back on every way out.
 //!
-//! The order is: [`Saved::of`] what a [`Wish`] will change; the worker tells its parent; [`Guard::apply`]. The guard puts everything back when it is
+//! The order is: [`Axes::check`] a [`Wish`]; [`Guard::save`] what it will change; the worker tells its parent; [`Guard::change`]. The guard puts everything back when it is
 //! dropped: at the end, on an error, on a panic, on an interrupt that unwinds. Where the worker is killed, its parent calls [`restore`] with what it was told.
+
+mod guard;
+
+use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Config, Misfit, Named, Parameter, Value};
+use crate::{Config, DeviceError, DeviceInfo, DeviceKind, Misfit, Named, Parameter, Value};
 
 use super::{Absent, Read};
+
+pub use guard::{Guard, Held, Saved, restore};
 
 /// Knob: core clock in MHz.
 pub const CLOCK: &str = "nvml_clock";
@@ -15,8 +22,98 @@ pub const CLOCK: &str = "nvml_clock";
 pub const MEMORY_CLOCK: &str = "nvml_memory_clock";
 /// Knob: power limit in watts.
 pub const POWER_LIMIT: &str = "nvml_power_limit";
-/// Clocks come in steps of 15 MHz; one that stands within a step is held.
-const STEP_MHZ: f64 = 15.0;
+/// Up to so many clocks are listed where one is refused; of more, the range.
+const LISTED: usize = 6;
+
+/// What a board lets be set, in the order in which it is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Core clock, MHz.
+    Clock,
+    /// Memory clock, MHz.
+    MemoryClock,
+    /// Power limit, mW.
+    PowerLimit,
+}
+
+impl Setting {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Clock, Self::MemoryClock, Self::PowerLimit];
+
+    /// The knob that names it.
+    #[must_use]
+    pub const fn knob(self) -> &'static str {
+        match self {
+            Self::Clock => CLOCK,
+            Self::MemoryClock => MEMORY_CLOCK,
+            Self::PowerLimit => POWER_LIMIT,
+        }
+    }
+
+    /// Its value in `wish`.
+    const fn wished(self, wish: &Wish) -> Option<u32> {
+        match self {
+            Self::Clock => wish.clock_mhz,
+            Self::MemoryClock => wish.memory_clock_mhz,
+            Self::PowerLimit => wish.power_limit_mw,
+        }
+    }
+
+    fn set(self, limits: &mut (impl Limits + ?Sized), value: u32) -> Read<()> {
+        match self {
+            Self::Clock => limits.lock_clock_mhz(value),
+            Self::MemoryClock => limits.lock_memory_clock_mhz(value),
+            Self::PowerLimit => limits.set_power_limit_mw(value),
+        }
+    }
+
+    fn read(self, limits: &mut (impl Limits + ?Sized)) -> Read<u32> {
+        match self {
+            Self::Clock => limits.clock_mhz(),
+            Self::MemoryClock => limits.memory_clock_mhz(),
+            Self::PowerLimit => limits.power_limit_mw(),
+        }
+    }
+}
+
+/// Whether `name` is the knob of a setting of the board, which every family has on a GPU.
+#[must_use]
+pub fn is_limit(name: &str) -> bool {
+    Setting::ALL.iter().any(|setting| setting.knob() == name)
+}
+
+/// The settings that a sweep may name on `device`, as knobs. None is swept where none is named, so none has values of its own; what the board at hand allows is
+/// only known once it is asked ([`Axes`]). A CPU has none.
+#[must_use]
+pub fn knobs(device: &DeviceInfo) -> Vec<Parameter> {
+    // Far beyond any board: the board itself says what it allows.
+    let any = (1, 100_000);
+    match device.kind {
+        DeviceKind::Cpu => Vec::new(),
+        DeviceKind::Cuda => vec![
+            Parameter::int(CLOCK, any, &[], "core clock in MHz, locked; the board's own choice where not named"),
+            Parameter::int(MEMORY_CLOCK, any, &[], "memory clock in MHz, locked; the board's own choice where not named"),
+            Parameter::int(POWER_LIMIT, any, &[], "power limit in W; as it stands where not named"),
+        ],
+    }
+}
+
+/// `config` without the settings of the board: what its family knows.
+#[must_use]
+pub fn kernel(config: &Config) -> Cow<'_, Config> {
+    if !config.0.0.iter().any(|(name, _)| is_limit(name)) {
+        return Cow::Borrowed(config);
+    }
+    let rest = config.0.0.iter().filter(|(name, _)| !is_limit(name));
+    Cow::Owned(Config(Named(rest.cloned().collect())))
+}
+
+/// `kernel` with the settings that stand in `config`.
+#[must_use]
+pub fn under(mut kernel: Config, config: &Config) -> Config {
+    kernel.0.0.extend(config.0.0.iter().filter(|(name, _)| is_limit(name)).cloned());
+    kernel
+}
 
 /// The settings of one board.
 pub trait Limits {
@@ -91,23 +188,21 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// The settings among the knobs of a configuration, and the configuration without them, which is what its family knows.
+    /// The settings among the knobs of a configuration; [`kernel`] gives the rest.
     ///
     /// # Errors
     /// [`Misfit`] where a value is no whole number of MHz or W.
-    pub fn of(config: &Config) -> Result<(Self, Config), Misfit> {
+    pub fn of(config: &Config) -> Result<Self, Misfit> {
         let number = |name: &str, scale: u64| match config.value(name) {
             None => Ok(None),
             Some(Value::Int(value)) => u32::try_from(value.saturating_mul(scale)).map(Some).map_err(|_| unfit(name, value)),
             Some(other) => Err(unfit(name, other)),
         };
-        let wish = Self {
+        Ok(Self {
             clock_mhz: number(CLOCK, 1)?,
             memory_clock_mhz: number(MEMORY_CLOCK, 1)?,
             power_limit_mw: number(POWER_LIMIT, 1000)?,
-        };
-        let rest = config.0.0.iter().filter(|(name, _)| ![CLOCK, MEMORY_CLOCK, POWER_LIMIT].contains(&name.as_str()));
-        Ok((wish, Config(Named(rest.cloned().collect()))))
+        })
     }
 
     /// Nothing is to be set.
@@ -115,245 +210,136 @@ impl Wish {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// The settings that are to be set.
+    pub fn settings(self) -> impl Iterator<Item = Setting> {
+        Setting::ALL.into_iter().filter(move |setting| setting.wished(&self).is_some())
+    }
 }
 
-fn unfit(name: &str, value: impl std::fmt::Display) -> Misfit {
+fn unfit(name: &str, value: impl fmt::Display) -> Misfit {
     Misfit::new(format!("`{name}={value}` is not a whole number of MHz (clocks) or W (power limit)"))
 }
 
-/// What a board lets be set, before anything is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A setting that the board did not take, or did not take back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` {attempt}: {why}", .setting.knob())]
+pub struct Refused {
+    /// Which.
+    pub setting: Setting,
+    /// What was tried.
+    pub attempt: Attempt,
+    /// Why not.
+    pub why: Absent,
+}
+
+/// What was tried with a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// To change it.
+    Set,
+    /// To put back what stood before.
+    PutBack,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Set => "cannot be set",
+            Self::PutBack => "was not put back",
+        })
+    }
+}
+
+impl Refused {
+    /// `setting` cannot be changed.
+    #[must_use]
+    pub const fn set(setting: Setting, why: Absent) -> Self {
+        Self { setting, attempt: Attempt::Set, why }
+    }
+}
+
+/// What a board lets be set, or why it does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axes {
     /// Core clocks, descending as NVML gives them.
-    pub clocks_mhz: Vec<u32>,
+    pub clocks_mhz: Read<Vec<u32>>,
     /// Memory clocks.
-    pub memory_clocks_mhz: Vec<u32>,
+    pub memory_clocks_mhz: Read<Vec<u32>>,
     /// Least and most power limit, in mW.
-    pub power_limit_range_mw: Option<(u32, u32)>,
-    /// Why an axis is not there.
-    pub reasons: Vec<String>,
+    pub power_limit_range_mw: Read<(u32, u32)>,
 }
 
 impl Axes {
     /// Asks the board.
-    pub fn of(limits: &mut dyn Limits) -> Self {
-        let mut reasons = Vec::new();
-        let mut keep = |name: &str, why: Absent| reasons.push(format!("`{name}`: {why}"));
-        let clocks_mhz = limits.clocks_mhz().unwrap_or_else(|why| {
-            keep(CLOCK, why);
-            Vec::new()
-        });
-        let memory_clocks_mhz = limits.memory_clocks_mhz().unwrap_or_else(|why| {
-            keep(MEMORY_CLOCK, why);
-            Vec::new()
-        });
-        let power_limit_range_mw = limits.power_limit_range_mw().map_err(|why| keep(POWER_LIMIT, why)).ok();
-        Self { clocks_mhz, memory_clocks_mhz, power_limit_range_mw, reasons }
-    }
-
-    /// The axes as knobs, each with the values a sweep takes where it names none: what the board may do at most, and three steps below.
-    #[must_use]
-    pub fn parameters(&self) -> Vec<Parameter> {
-        let clock = |name, clocks: &[u32], doc| {
-            let (least, most) = (clocks.iter().min()?, clocks.iter().max()?);
-            let step = (clocks.len() / 4).max(1);
-            let values: Vec<u64> = clocks.iter().step_by(step).take(4).map(|&mhz| mhz.into()).collect();
-            Some(Parameter::int(name, ((*least).into(), (*most).into()), &values, doc))
-        };
-        let power = self.power_limit_range_mw.map(|(least, most)| {
-            let (least, most) = (u64::from(least.div_ceil(1000)), u64::from(most / 1000));
-            let values: Vec<u64> = (0..4).map(|step| most - (most - least) * step / 4).collect();
-            Parameter::int(POWER_LIMIT, (least, most), &values, "power limit in watts")
-        });
-        [
-            clock(CLOCK, &self.clocks_mhz, "core clock in MHz"),
-            clock(MEMORY_CLOCK, &self.memory_clocks_mhz, "memory clock in MHz"),
-            power,
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    pub fn of(limits: &mut (impl Limits + ?Sized)) -> Self {
+        Self {
+            clocks_mhz: limits.clocks_mhz(),
+            memory_clocks_mhz: limits.memory_clocks_mhz(),
+            power_limit_range_mw: limits.power_limit_range_mw(),
+        }
     }
 
     /// Accepts a wish or says what is wrong with it.
     ///
     /// # Errors
-    /// [`Misfit`] with the value and what the board allows.
-    pub fn check(&self, wish: &Wish) -> Result<(), Misfit> {
-        for (name, asked, clocks) in
-            [(CLOCK, wish.clock_mhz, &self.clocks_mhz), (MEMORY_CLOCK, wish.memory_clock_mhz, &self.memory_clocks_mhz)]
-        {
-            let Some(asked) = asked.filter(|asked| !clocks.contains(asked)) else { continue };
-            let near = clocks.iter().min_by_key(|clock| clock.abs_diff(asked));
-            let hint = near.map_or_else(|| self.why(name), |near| format!("the nearest clock the board offers is {near} MHz"));
-            return Err(Misfit::new(format!("`{name}={asked}` cannot be set: {hint}")));
-        }
-        match (wish.power_limit_mw, self.power_limit_range_mw) {
-            (Some(asked), Some((least, most))) if !(least..=most).contains(&asked) => {
-                let (asked, least, most) = (asked / 1000, least.div_ceil(1000), most / 1000);
-                Err(Misfit::new(format!("`{POWER_LIMIT}={asked}` is outside {least} to {most} W")))
+    /// [`DeviceError::Misfit`] with the value and what the board allows; [`DeviceError::Setting`] where it allows nothing.
+    pub fn check(&self, wish: &Wish) -> Result<(), DeviceError> {
+        for setting in wish.settings() {
+            let asked = setting.wished(wish).unwrap_or_default();
+            let (legal, words) = self.allowed(setting, asked).map_err(|why| Refused::set(setting, why))?;
+            if !legal {
+                let shown = if setting == Setting::PowerLimit { asked / 1000 } else { asked };
+                return Err(Misfit::new(format!("`{}={shown}` cannot be set: the board offers {words}", setting.knob())).into());
             }
-            (Some(asked), None) => {
-                Err(Misfit::new(format!("`{POWER_LIMIT}={}` cannot be set: {}", asked / 1000, self.why(POWER_LIMIT))))
-            }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
-    fn why(&self, name: &str) -> String {
-        let prefix = format!("`{name}`: ");
-        let reason = self.reasons.iter().find_map(|reason| reason.strip_prefix(&prefix));
-        reason.unwrap_or("the board offers no such setting").to_owned()
-    }
-}
-
-/// What stood before, of the settings that a wish changes. The worker tells its parent before it changes anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Saved {
-    /// The board.
-    pub board: String,
-    /// Power limit to put back.
-    pub power_limit_mw: Option<u32>,
-    /// The core clock is to be unlocked. NVML does not tell an earlier lock, so a lock of the administrator's is lost.
-    pub clock: bool,
-    /// The memory clock is to be unlocked.
-    pub memory_clock: bool,
-}
-
-impl Saved {
-    /// Reads what `wish` would change.
-    ///
-    /// # Errors
-    /// [`Absent`] where the power limit is to be changed and cannot be read: then it could not be put back, and is not touched.
-    pub fn of(limits: &mut dyn Limits, wish: &Wish) -> Read<Self> {
-        let power_limit_mw = wish.power_limit_mw.map(|_| limits.power_limit_mw()).transpose()?;
-        let (clock, memory_clock) = (wish.clock_mhz.is_some(), wish.memory_clock_mhz.is_some());
-        Ok(Self { board: limits.board(), power_limit_mw, clock, memory_clock })
-    }
-}
-
-/// Puts back what stood before. Safe to call twice, and after a guard has done it.
-///
-/// # Errors
-/// What could not be put back, in words; the rest was.
-pub fn restore(limits: &mut dyn Limits, saved: &Saved) -> Result<(), String> {
-    let board = limits.board();
-    if board != saved.board {
-        return Err(format!("settings of board `{}` cannot be put back on board `{board}`", saved.board));
-    }
-    let mut failed = Vec::new();
-    let mut keep = |name: &str, done: Read<()>| failed.extend(done.err().map(|why| format!("`{name}` was not put back: {why}")));
-    if saved.clock {
-        keep(CLOCK, limits.reset_clock());
-    }
-    if saved.memory_clock {
-        keep(MEMORY_CLOCK, limits.reset_memory_clock());
-    }
-    if let Some(milliwatts) = saved.power_limit_mw {
-        keep(POWER_LIMIT, limits.set_power_limit_mw(milliwatts));
-    }
-    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
-}
-
-/// What became of one setting.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Held {
-    /// Nothing was asked for.
-    #[default]
-    Unasked,
-    /// Accepted by the driver, and not seen to stand.
-    Requested,
-    /// Read back under load.
-    Held,
-    /// Refused, and why.
-    Denied(String),
-}
-
-impl Held {
-    /// Word in rows; `None` where nothing was asked.
+    /// Each setting with what the board allows, in words.
     #[must_use]
-    pub const fn name(&self) -> Option<&'static str> {
-        match self {
-            Self::Unasked => None,
-            Self::Requested => Some("requested"),
-            Self::Held => Some("held"),
-            Self::Denied(_) => Some("denied"),
-        }
+    pub fn words(&self) -> Vec<String> {
+        let words = |setting: Setting| match self.allowed(setting, 0) {
+            Ok((_, words)) => format!("`{}` {words}", setting.knob()),
+            Err(why) => format!("`{}` cannot be swept: {why}", setting.knob()),
+        };
+        Setting::ALL.into_iter().map(words).collect()
+    }
+
+    /// Whether `asked` is allowed, and what is.
+    fn allowed(&self, setting: Setting, asked: u32) -> Read<(bool, String)> {
+        let clocks = match setting {
+            Setting::Clock => self.clocks_mhz.as_ref(),
+            Setting::MemoryClock => self.memory_clocks_mhz.as_ref(),
+            Setting::PowerLimit => {
+                let (least, most) = self.power_limit_range_mw.clone()?;
+                let words = format!("{} to {} W", least.div_ceil(1000), most / 1000);
+                return Ok(((least..=most).contains(&asked), words));
+            }
+        };
+        let clocks = clocks.map_err(Clone::clone)?;
+        Ok((clocks.contains(&asked), offered(clocks, asked)?))
     }
 }
 
-/// Settings in force until this is dropped.
-pub struct Guard<'a> {
-    limits: &'a mut dyn Limits,
-    wish: Wish,
-    saved: Saved,
-    /// Core clock.
-    pub clock: Held,
-    /// Memory clock.
-    pub memory_clock: Held,
-    /// Power limit.
-    pub power_limit: Held,
-    armed: bool,
-}
-
-impl<'a> Guard<'a> {
-    /// Sets what is wished. A setting that is refused is [`Held::Denied`]; the others are set all the same.
-    pub fn apply(limits: &'a mut dyn Limits, wish: Wish, saved: Saved) -> Self {
-        // The guard stands before the first change, so that a panic in the middle is covered too.
-        let unset = Held::default();
-        let mut guard =
-            Self { limits, wish, saved, clock: unset.clone(), memory_clock: unset.clone(), power_limit: unset, armed: true };
-        let requested = |done: Read<()>| done.map_or_else(|why| Held::Denied(why.to_string()), |()| Held::Requested);
-        if let Some(mhz) = wish.clock_mhz {
-            guard.clock = requested(guard.limits.lock_clock_mhz(mhz));
-        }
-        if let Some(mhz) = wish.memory_clock_mhz {
-            guard.memory_clock = requested(guard.limits.lock_memory_clock_mhz(mhz));
-        }
-        if let Some(milliwatts) = wish.power_limit_mw {
-            guard.power_limit = requested(guard.limits.set_power_limit_mw(milliwatts));
-        }
-        guard
+/// Clocks in words: all of a few, else how many from where to where and those next to `asked`.
+fn offered(clocks: &[u32], asked: u32) -> Read<String> {
+    let (Some(least), Some(most)) = (clocks.iter().min(), clocks.iter().max()) else {
+        return Err(Absent::Unsupported("the board lists no clock".to_owned()));
+    };
+    if clocks.len() <= LISTED {
+        let all: Vec<String> = clocks.iter().map(ToString::to_string).collect();
+        return Ok(format!("{} MHz", all.join(", ")));
     }
-
-    /// Reads back. Call it while the kernel runs: an idle board lowers its clocks whatever is locked.
-    pub fn read_back(&mut self) {
-        let (clock, memory) = (self.limits.clock_mhz(), self.limits.memory_clock_mhz());
-        self.clock.judge(self.wish.clock_mhz, clock, STEP_MHZ);
-        self.memory_clock.judge(self.wish.memory_clock_mhz, memory, STEP_MHZ);
-        let limit = self.limits.power_limit_mw();
-        self.power_limit.judge(self.wish.power_limit_mw, limit, 0.0);
-    }
-
-    /// Puts everything back now.
-    ///
-    /// # Errors
-    /// As [`restore`].
-    pub fn restore(mut self) -> Result<(), String> {
-        self.armed = false;
-        restore(self.limits, &self.saved)
-    }
-}
-
-impl Held {
-    fn judge(&mut self, asked: Option<u32>, seen: Read<u32>, step: f64) {
-        let stands = asked.zip(seen.ok()).is_some_and(|(asked, seen)| (f64::from(asked) - f64::from(seen)).abs() <= step);
-        match self {
-            Self::Requested if stands => *self = Self::Held,
-            Self::Held if !stands => *self = Self::Requested,
-            _ => {}
-        }
-    }
-}
-
-impl Drop for Guard<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            // Nobody is left to tell: the parent process restores once more from what it was told.
-            let _ = restore(self.limits, &self.saved);
-        }
-    }
+    let range = format!("{} clocks from {least} to {most} MHz", clocks.len());
+    let next: Vec<String> =
+        [clocks.iter().filter(|clock| **clock < asked).max(), clocks.iter().filter(|clock| **clock > asked).min()]
+            .into_iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
+    // Nothing is asked for where the clocks are only listed.
+    Ok(if asked == 0 { range } else { format!("{range}, next to it {}", next.join(" and ")) })
 }
 
 #[cfg(test)]

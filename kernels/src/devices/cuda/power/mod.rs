@@ -39,7 +39,7 @@ mod tests;
 
 pub use board::{Board, Process};
 pub use characterise::{Character, Response, Rise, characterise};
-pub use limits::{Guard, Held, Limits, Saved, Wish, restore};
+pub use limits::{Guard, Held, Limits, Refused, Saved, Setting, Wish, restore};
 pub use measure::{Disagreement, Settings, measure};
 pub use nvml::{Nvml, Selector};
 pub use prior::{Prior, Reading, prior};

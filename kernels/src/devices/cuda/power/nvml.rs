@@ -169,12 +169,34 @@ fn processes(list: Result<Vec<nvml_wrapper::struct_wrappers::device::ProcessInfo
     Some(list.ok()?.into_iter().map(|process| Process { pid: process.pid }).collect())
 }
 
+/// A list of NVML's: asked once for its length, once for itself. nvml-wrapper asks once, with room for 128, and takes a list that does not fit for one of zeros;
+/// boards have more core clocks than that.
+fn list(name: &str, call: &dyn Fn(*mut u32, *mut u32) -> u32) -> Read<Vec<u32>> {
+    /// `NVML_SUCCESS`, `NVML_ERROR_INSUFFICIENT_SIZE`.
+    const FITS: [u32; 2] = [0, 7];
+    let mut count = 0;
+    let code = call(&raw mut count, std::ptr::null_mut());
+    if !FITS.contains(&code) {
+        return Err(absent(name, &NvmlError::from(code)));
+    }
+    let mut items = vec![0; count as usize];
+    match call(&raw mut count, items.as_mut_ptr()) {
+        0 => {
+            items.truncate(count as usize);
+            Ok(items)
+        }
+        code => Err(absent(name, &NvmlError::from(code))),
+    }
+}
+
+fn lacks(call: &str) -> Absent {
+    Absent::Unsupported(format!("this driver's library has no `{call}`"))
+}
+
 /// What kind of absence an error is: of the driver, of permission, or of a board that is gone.
 fn absent(call: &str, error: &NvmlError) -> Absent {
     match error {
-        NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
-            Absent::Unsupported(format!("this driver's library has no `{call}`"))
-        }
+        NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => lacks(call),
         NvmlError::NotSupported | NvmlError::InvalidArg | NvmlError::UnexpectedVariant(_) => {
             Absent::Unsupported(format!("`{call}` is not offered by this board"))
         }
@@ -273,11 +295,17 @@ impl Limits for Nvml {
 
     fn clocks_mhz(&mut self) -> Read<Vec<u32>> {
         let memory = self.memory_clocks_mhz()?.into_iter().max().unwrap_or_default();
-        self.device.supported_graphics_clocks(memory).map_err(|error| absent("nvmlDeviceGetSupportedGraphicsClocks", &error))
+        let name = "nvmlDeviceGetSupportedGraphicsClocks";
+        let call = self.device.nvml().lib().nvmlDeviceGetSupportedGraphicsClocks.as_ref().map_err(|_| lacks(name))?;
+        // SAFETY: the handle came from this library, which is never unloaded; `list` gives room for as many clocks as it says.
+        list(name, &|count, clocks| unsafe { call(self.device.handle(), memory, count, clocks) })
     }
 
     fn memory_clocks_mhz(&mut self) -> Read<Vec<u32>> {
-        self.device.supported_memory_clocks().map_err(|error| absent("nvmlDeviceGetSupportedMemoryClocks", &error))
+        let name = "nvmlDeviceGetSupportedMemoryClocks";
+        let call = self.device.nvml().lib().nvmlDeviceGetSupportedMemoryClocks.as_ref().map_err(|_| lacks(name))?;
+        // SAFETY: as above.
+        list(name, &|count, clocks| unsafe { call(self.device.handle(), count, clocks) })
     }
 
     fn lock_clock_mhz(&mut self, mhz: u32) -> Read<()> {

@@ -99,9 +99,9 @@ fn saved(fake: &Fake) -> Saved {
 
 #[test]
 fn settings_are_put_back_at_the_end_on_an_error_and_on_a_panic() {
-    type Way = fn(Guard<'_>) -> Result<(), String>;
+    type Way = fn(Guard<&mut Fake>) -> Result<(), String>;
     let ways: [(&str, Way); 4] = [
-        ("asked to", |guard| guard.restore()),
+        ("asked to", |mut guard| guard.restore()),
         ("dropped", |guard| {
             drop(guard);
             Ok(())
@@ -129,6 +129,41 @@ fn a_panic_between_two_settings_is_put_back_too() {
         assert!(died.is_err());
         assert_eq!(fake.settings(), BEFORE, "panic at setting {panics_at}");
     }
+}
+
+#[test]
+fn a_wish_after_another_sets_what_differs_and_puts_back_what_it_leaves_alone() {
+    let fake = Fake::new();
+    let mut guard = Guard::new(Box::new(fake.clone()));
+    let clock = |mhz| Wish { clock_mhz: Some(mhz), ..Wish::default() };
+    let steps = [
+        (clock(1200), (350_000, Some(1200), None), 1),
+        (clock(1200), (350_000, Some(1200), None), 1),
+        (WISH, SET, 4),
+        (Wish { clock_mhz: Some(1800), ..WISH }, (200_000, Some(1800), Some(810)), 5),
+        (clock(1800), (350_000, Some(1800), None), 7),
+        (Wish::default(), BEFORE, 8),
+    ];
+    for (wish, settings, sets) in steps {
+        assert_eq!(guard.change(wish), Ok(()));
+        assert_eq!((fake.settings(), fake.0.borrow().sets), (settings, sets), "{wish:?}");
+    }
+    // What stood before the first change is what is told and put back, however often the limit was changed since.
+    guard.change(WISH).expect("allowed");
+    let lower = Wish { power_limit_mw: Some(150_000), ..WISH };
+    let told = guard.save(&lower).expect("readable");
+    guard.change(lower).expect("allowed");
+    assert_eq!((told.power_limit_mw, fake.settings().0), (Some(350_000), 150_000));
+    drop(guard);
+    assert_eq!(fake.settings(), BEFORE);
+}
+
+#[test]
+fn what_was_read_first_is_what_is_put_back() {
+    let first = Saved { board: "GPU-1".into(), power_limit_mw: Some(350_000), clock: true, memory_clock: false };
+    let mut all = first.clone();
+    all.join(&Saved { power_limit_mw: Some(150_000), memory_clock: true, ..first.clone() });
+    assert_eq!(all, Saved { memory_clock: true, ..first });
 }
 
 #[test]
@@ -161,6 +196,29 @@ fn what_was_not_changed_is_not_put_back() {
     fake.0.borrow_mut().power_mw = 300_000; // somebody else, meanwhile
     drop(guard);
     assert_eq!(fake.settings(), (300_000, None, None));
+
+    // Refused, so never changed: a lock of somebody else's stays.
+    let fake = Fake::new();
+    (fake.0.borrow_mut().may, fake.0.borrow_mut().clock) = (false, Some(990));
+    let mut guard = Guard::new(Box::new(fake.clone()));
+    let refused = guard.change(wish).expect_err("denied");
+    assert_eq!(refused.to_string(), "`nvml_clock` cannot be set: `nvmlDeviceSet…` is denied to this user");
+    fake.0.borrow_mut().may = true;
+    assert_eq!((guard.restore(), fake.settings().1), (Ok(()), Some(990)));
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said_and_tried_again() {
+    let fake = Fake::new();
+    let mut guard = Guard::new(Box::new(fake.clone()));
+    guard.change(WISH).expect("allowed");
+    fake.0.borrow_mut().may = false;
+    let said = "`nvml_clock` was not put back: `nvmlDeviceSet…` is denied to this user";
+    assert_eq!(guard.restore(), Err(said.to_owned()));
+    assert_eq!(guard.held().name(), Some("denied"), "what stands is not what was asked for");
+    fake.0.borrow_mut().may = true;
+    drop(guard);
+    assert_eq!(fake.settings(), BEFORE);
 }
 
 #[test]
@@ -171,38 +229,76 @@ fn read_back_tells_held_from_requested_from_denied() {
         (fake.0.borrow_mut().capped_mhz, fake.0.borrow_mut().may) = (capped_mhz, may);
         let mut limits = fake.clone();
         let mut guard = Guard::apply(&mut limits, WISH, saved(&fake));
-        guard.read_back();
-        assert_eq!((guard.clock.name(), guard.power_limit.name()), (Some(clock), Some(power)), "capped at {capped_mhz}");
-        if let Held::Denied(why) = &guard.clock {
+        guard.read_back(None);
+        let [of_clock, of_power] = [Setting::Clock, Setting::PowerLimit].map(|setting| guard.of(setting).name());
+        assert_eq!((of_clock, of_power), (Some(clock), Some(power)), "capped at {capped_mhz}");
+        assert_eq!(guard.held().name(), Some(clock), "the worst is what is said of all");
+        if let Held::Denied(why) = guard.of(Setting::Clock) {
             assert_eq!(why, "`nvmlDeviceSet…` is denied to this user");
         }
+        // A clock that was read under load counts before one that is read now.
+        guard.read_back(Some(1200));
+        assert_eq!(guard.of(Setting::Clock).name(), Some(if may { "requested" } else { "denied" }));
     }
 }
 
-#[test]
-fn a_wish_is_taken_out_of_a_configuration_and_checked_against_the_board() {
-    let config = |pairs: &[(&str, Value)]| Config(Named(pairs.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect()));
-    let mixed = config(&[("tile_m", 64.into()), (CLOCK, 1410.into()), (POWER_LIMIT, 200.into())]);
-    let (wish, rest) = Wish::of(&mixed).expect("whole numbers");
-    assert_eq!(wish, Wish { memory_clock_mhz: None, ..WISH });
-    assert_eq!(rest, config(&[("tile_m", 64.into())]));
-    assert!(Wish::of(&config(&[(CLOCK, "high".into())])).is_err());
+fn config(pairs: &[(&str, Value)]) -> Config {
+    Config(Named(pairs.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect()))
+}
 
+#[test]
+fn settings_are_taken_out_of_a_configuration_and_laid_on_another() {
+    let mixed = config(&[("tile_m", 64.into()), (CLOCK, 1410.into()), (POWER_LIMIT, 200.into())]);
+    assert_eq!(Wish::of(&mixed), Ok(Wish { memory_clock_mhz: None, ..WISH }));
+    assert_eq!(*kernel(&mixed), config(&[("tile_m", 64.into())]));
+    assert_eq!(under(config(&[("tile_m", 32.into())]), &mixed).to_string(), "tile_m=32 nvml_clock=1410 nvml_power_limit=200");
+    assert!(Wish::of(&config(&[(CLOCK, "high".into())])).is_err());
+    let plain = config(&[("tile_m", 64.into())]);
+    assert!(matches!(kernel(&plain), Cow::Borrowed(_)) && Wish::of(&plain).is_ok_and(|wish| wish.is_empty()));
+}
+
+#[test]
+fn a_gpu_has_the_knobs_of_its_board_and_a_cpu_has_none() {
+    let gpu = DeviceInfo::assumed(crate::devices::cuda::Architecture::new(8, 9));
+    let names: Vec<&str> = knobs(&gpu).iter().map(|knob| knob.name).collect();
+    assert_eq!(names, Setting::ALL.map(Setting::knob));
+    assert!(names.iter().all(|name| is_limit(name)) && !is_limit("tile_m"));
+    assert!(knobs(&DeviceInfo { kind: DeviceKind::Cpu, ..gpu }).is_empty());
+}
+
+#[test]
+fn a_wish_is_held_against_what_the_board_allows() {
+    let wish = Wish { memory_clock_mhz: None, ..WISH };
     let axes = Axes::of(&mut Fake::new());
-    assert_eq!(axes.check(&wish), Ok(()));
+    assert!(axes.check(&wish).is_ok());
+    let clocks = "the board offers 80 clocks from 795 to 1980 MHz";
     let refused = [
+        (Wish { clock_mhz: Some(1411), ..wish }, format!("`nvml_clock=1411` cannot be set: {clocks}, next to it 1410 and 1425")),
+        (Wish { clock_mhz: Some(2000), ..wish }, format!("`nvml_clock=2000` cannot be set: {clocks}, next to it 1980")),
         (
-            Wish { clock_mhz: Some(1411), ..wish },
-            "`nvml_clock=1411` cannot be set: the nearest clock the board offers is 1410 MHz",
+            Wish { memory_clock_mhz: Some(800), ..wish },
+            "`nvml_memory_clock=800` cannot be set: the board offers 1593, 810 MHz".into(),
         ),
-        (Wish { power_limit_mw: Some(90_000), ..wish }, "`nvml_power_limit=90` is outside 100 to 350 W"),
+        (
+            Wish { power_limit_mw: Some(90_000), ..wish },
+            "`nvml_power_limit=90` cannot be set: the board offers 100 to 350 W".into(),
+        ),
     ];
     for (wish, expected) in refused {
-        assert_eq!(axes.check(&wish).map_err(|misfit| misfit.to_string()), Err(expected.to_owned()));
+        let found = axes.check(&wish).expect_err("illegal");
+        assert!(matches!(found, DeviceError::Misfit(_)));
+        assert_eq!(found.to_string(), expected);
     }
-    let none = Axes { reasons: vec![format!("`{POWER_LIMIT}`: not offered")], ..Axes::default() };
-    let refused = none.check(&Wish { power_limit_mw: Some(200_000), ..Wish::default() }).map_err(|misfit| misfit.to_string());
-    assert_eq!(refused, Err("`nvml_power_limit=200` cannot be set: not offered".to_owned()));
-    let names: Vec<_> = axes.parameters().iter().map(|parameter| (parameter.name, parameter.values.len())).collect();
-    assert_eq!(names, [(CLOCK, 4), (MEMORY_CLOCK, 2), (POWER_LIMIT, 4)]);
+    let none = Axes { power_limit_range_mw: Err(Absent::Unsupported("not offered".into())), ..axes };
+    let found = none.check(&wish).expect_err("nothing to set");
+    assert!(matches!(found, DeviceError::Setting(_)));
+    assert_eq!(found.to_string(), "`nvml_power_limit` cannot be set: not offered");
+    assert_eq!(
+        none.words(),
+        [
+            "`nvml_clock` 80 clocks from 795 to 1980 MHz",
+            "`nvml_memory_clock` 1593, 810 MHz",
+            "`nvml_power_limit` cannot be swept: not offered"
+        ]
+    );
 }

@@ -140,6 +140,7 @@ symbols! {
     nvmlDeviceResetMemoryLockedClocks(_board: Board) { put(8, 0) }
     nvmlDeviceGetSupportedMemoryClocks(_board: Board, count: *mut u32, to: *mut u32) { list(count, to, &[1593, 810]) }
     nvmlDeviceGetSupportedGraphicsClocks(_board: Board, memory: u32, count: *mut u32, to: *mut u32) {
-        if memory == 1593 { list(count, to, &[1980, 1410, 510]) } else { 6 }
+        let clocks: Vec<u32> = (0..132).map(|step| 2475 - 15 * step).collect();
+        if memory == 1593 { list(count, to, &clocks) } else { 6 }
     }
 }

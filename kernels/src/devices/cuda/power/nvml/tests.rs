@@ -4,7 +4,7 @@ use std::process::Command;
 use libloading::Library;
 
 use super::super::limits::Axes;
-use super::super::{Guard, Saved, Wish, restore};
+use super::super::{Guard, Saved, Setting, Wish, restore};
 use super::*;
 
 /// The mock library, compiled for one test, so that tests share no state.
@@ -175,23 +175,24 @@ fn settings_are_made_read_back_and_put_back() {
     let settings = || [mock.get(LIMIT), mock.get(CLOCK), mock.get(MEMORY_CLOCK)];
     let mut nvml = mock.open();
     let axes = Axes::of(&mut nvml);
-    assert_eq!((axes.clocks_mhz.as_slice(), axes.power_limit_range_mw), (&[1980, 1410, 510][..], Some((200_000, 350_000))));
+    // More than the 128 that nvml-wrapper has room for.
+    let clocks: Vec<u32> = (0..132).map(|step| 2475 - 15 * step).collect();
+    let (memory_clocks, range) = (Ok(vec![1593, 810]), Ok((200_000, 350_000)));
+    assert_eq!(axes, Axes { clocks_mhz: Ok(clocks), memory_clocks_mhz: memory_clocks, power_limit_range_mw: range });
     let wish = Wish { clock_mhz: Some(1410), memory_clock_mhz: Some(810), power_limit_mw: Some(250_000) };
-    assert_eq!(axes.check(&wish), Ok(()));
+    assert!(axes.check(&wish).is_ok());
     let saved = Saved::of(&mut nvml, &wish).expect("readable");
     let mut guard = Guard::apply(&mut nvml, wish, saved.clone());
-    guard.read_back();
-    assert_eq!([&guard.clock, &guard.memory_clock, &guard.power_limit].map(|held| held.name()), [Some("held"); 3]);
+    guard.read_back(None);
+    assert_eq!(Setting::ALL.map(|setting| guard.of(setting).name()), [Some("held"); 3]);
     assert_eq!(settings(), [250_000, 1410, 810]);
     std::mem::forget(guard); // the worker is killed
     restore(&mut mock.open(), &saved).expect("another process restores by its own connection");
     assert_eq!(settings(), [350_000, 0, 0]);
+    let mut guard = Guard::apply(&mut nvml, wish, saved);
     mock.set(SET_CODE, 4);
-    let guard = Guard::apply(&mut nvml, wish, saved);
-    assert_eq!(
-        guard.clock,
-        crate::devices::cuda::power::Held::Denied("`nvmlDeviceSetGpuLockedClocks` is denied to this user".into())
-    );
     let said = guard.restore().expect_err("denied");
-    assert!(said.starts_with("`nvml_clock` was not put back: `nvmlDeviceResetGpuLockedClocks` is denied"), "{said}");
+    assert_eq!(said, "`nvml_clock` was not put back: `nvmlDeviceResetGpuLockedClocks` is denied to this user");
+    let again = guard.change(wish).expect_err("denied").to_string();
+    assert_eq!(again, "`nvml_clock` cannot be set: `nvmlDeviceSetGpuLockedClocks` is denied to this user");
 }
