@@ -14,8 +14,6 @@ use tilecast_kernels::devices::cuda::{Architecture, Include, Libraries};
 use tilecast_kernels::{DeviceError, DeviceInfo, Family, registry};
 
 const ARCHITECTURES: [&str; 7] = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"];
-/// CUTLASS instances take seconds each.
-const CUTLASS_EACH: usize = 8;
 
 struct Arguments {
     options: CompileOptions,
@@ -100,8 +98,8 @@ fn parse() -> Result<Arguments, String> {
 fn compile(family: &'static dyn Family, arch: Architecture, compiler: &Compiler, each: usize) -> Cell {
     let device = DeviceInfo::assumed(arch);
     let mut cover = cover(family, &device, each, each.max(200), 1);
-    if cover.samples.iter().any(|sample| sample.unit.include == Include::Cutlass) {
-        cover.samples.truncate(if compiler.has_cutlass() { CUTLASS_EACH } else { 0 });
+    if !compiler.has_cutlass() {
+        cover.samples.retain(|sample| sample.unit.include != Include::Cutlass);
     }
     let mut cell = Cell::default();
     for reason in &cover.refused {
