@@ -32,8 +32,11 @@ pub(crate) fn shapes(frame: &DataFrame) -> Result<Vec<String>, ModelError> {
     Ok(shapes)
 }
 
-/// Axes whose numbers are all whole, with their values.
-fn sizes(frame: &DataFrame) -> Result<Vec<(String, Vec<Option<f64>>)>, ModelError> {
+/// Name and values of an axis.
+type Axis = (String, Vec<Option<f64>>);
+
+/// Axes whose numbers are all whole.
+fn sizes(frame: &DataFrame) -> Result<Vec<Axis>, ModelError> {
     let mut found = Vec::new();
     for column in open_columns(frame, PROBLEM) {
         let name = &column[PROBLEM.len()..];

@@ -44,14 +44,19 @@ fn counts<'f>(frame: &'f DataFrame, name: &str) -> Result<BTreeMap<&'f str, usiz
         return Ok(counts);
     }
     let (mut last, mut run) = (None, 0);
+    let mut end = |text: Option<&'f str>, run| {
+        if let Some(text) = text {
+            *counts.entry(text).or_default() += run;
+        }
+    };
     for text in column.str()?.iter() {
         if text != last {
-            last.map(|last| *counts.entry(last).or_default() += run);
+            end(last, run);
             (last, run) = (text, 0);
         }
         run += 1;
     }
-    last.map(|last| *counts.entry(last).or_default() += run);
+    end(last, run);
     Ok(counts)
 }
 
