@@ -30,12 +30,12 @@ pub enum ModelError {
         measured: usize,
     },
     /// A grouped split with nothing to hold out.
-    #[error("split `{split}` needs at least 2 different values of `{column}`, the data has {groups}")]
+    #[error("split `{split}` needs at least 2 different {what}, the data has {groups}")]
     OneGroup {
         /// Name of the split.
         split: &'static str,
-        /// Column whose values are the groups.
-        column: &'static str,
+        /// What the groups are.
+        what: &'static str,
         /// Groups found.
         groups: usize,
     },
@@ -94,7 +94,7 @@ impl ModelError {
             }
             Self::NoTarget { .. } => Some("choose another target, or measure where the quantity can be read"),
             Self::MixedSources { .. } => Some("keep simulated sweeps in a store of their own"),
-            Self::OneGroup { .. } => Some("choose split `rows`, or measure more problems, configurations or devices"),
+            Self::OneGroup { .. } => Some("choose split `rows`, or measure more shapes, configurations or devices"),
             Self::TooFewRows { .. } => Some("measure more points"),
             _ => None,
         }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use polars::prelude::DataFrame;
 use tilecast_runs::audit::{Check, Example, Finding, Severity};
-use tilecast_runs::frame::{ints, open_columns};
-use tilecast_runs::schema::{PROBLEM, col};
+use tilecast_runs::schema::col;
 
 use crate::ModelError;
-use crate::dataset::{Dataset, Target, Test, keys, take};
+use crate::dataset::{Dataset, Target, Test, take};
 use crate::fit::{FitOptions, fit_only};
 use crate::score::mape;
-use crate::split::{FOLDS, Fold, Split, balance};
+use crate::shape::shapes;
+use crate::split::{FOLDS, Fold, Split, balance, by_key};
 use crate::table::texts_or_empty;
 
 /// Rows that a quick look takes at most.
@@ -46,7 +46,7 @@ impl Miss {
 /// # Errors
 /// A column of the schema holds another type than it should.
 pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelError> {
-    let all = shapes(frame)?;
+    let all = by_key(shapes(frame)?);
     if all.len() < LEAST.1 {
         return Ok(None);
     }
@@ -54,8 +54,8 @@ pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelErr
         Err(ModelError::NoTarget { .. } | ModelError::MixedSources { .. }) => return Ok(None),
         other => other?,
     };
-    let data = data.select(&sample(shapes(&data.frame)?, ROWS))?;
-    let shapes = shapes(&data.frame)?;
+    let data = data.select(&sample(by_key(shapes(&data.frame)?), ROWS))?;
+    let shapes = by_key(shapes(&data.frame)?);
     let count = shapes.len();
     if data.rows() < LEAST.0 || count < LEAST.1 {
         return Ok(None);
@@ -71,27 +71,6 @@ pub fn leakage(frame: &DataFrame, seed: u64) -> Result<Option<Finding>, ModelErr
         return Ok(None);
     }
     finding(&data, count, (at_random, by_shape), grouped).map(Some)
-}
-
-/// Rows by shape: family and sizes, the whole-numbered axes. Scaling factors and layouts make other problems, not other shapes; where no
-/// axis is a size, each problem is one.
-fn shapes(frame: &DataFrame) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
-    let mut names = texts_or_empty(frame, col::family)?;
-    let sizes: Vec<String> = open_columns(frame, PROBLEM)
-        .into_iter()
-        .filter(|name| frame.column(name).is_ok_and(|column| column.dtype().is_integer()))
-        .collect();
-    for size in &sizes {
-        for (name, value) in names.iter_mut().zip(ints(frame, size)?) {
-            *name += &value.map_or_else(|| " -".to_owned(), |value| format!(" {value}"));
-        }
-    }
-    if sizes.is_empty() {
-        names = keys(frame, col::problem_id)?;
-    }
-    let mut shapes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    names.into_iter().enumerate().for_each(|(row, name)| shapes.entry(name).or_default().push(row));
-    Ok(shapes)
 }
 
 /// Rows for a quick look: as many of each shape, evenly spread.

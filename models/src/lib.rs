@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`forest`] | regression forests of our own, on linfa's traits |
 //! | [`dataset`] | the rows that can be learned from; training and test halves |
-//! | [`split`] | what is held out |
+//! | [`split`], `shape` | what is held out |
 //! | `prior`, `features` | the analytic prior and the features made from axes and knobs |
 //! | [`preset`], `baseline` | the models by name |
 //! | [`mod@fit`], [`mod@evaluate`], [`recommend`], [`mod@importance`] | fitting, scoring, ranking, explaining |
@@ -28,6 +28,7 @@ mod prior;
 pub mod recommend;
 mod rng;
 pub mod score;
+mod shape;
 pub mod split;
 mod table;
 

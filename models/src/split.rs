@@ -1,23 +1,26 @@
 //! What is held out: rows at random, or whole groups. A score means nothing without the name of its split.
 //!
 //! `rows` is one hold-out of 20 % unless folds are asked for: every test row then has near twins in the training rows, so it is the
-//! easiest. Grouped splits are cross-validated: 5 folds balanced by rows, or one group at a time where there are fewer than 5.
+//! easiest. A shape is the sizes of a problem alone: with `problem_id` as the group, the same sizes under another layout or factor would
+//! be on both sides. Grouped splits are cross-validated: 5 folds balanced by rows, or one group at a time where there are fewer than 5.
 
 use std::collections::BTreeMap;
 
+use polars::prelude::DataFrame;
 use tilecast_runs::schema::col;
 
 use crate::ModelError;
 use crate::dataset::{Dataset, Test, Train, keys};
 use crate::named::named;
 use crate::rng::Rng;
+use crate::shape::shapes;
 
 /// A way to hold out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Split {
     /// Rows at random.
     Rows,
-    /// Whole problems (`problem_id`).
+    /// Whole shapes: problems of the same sizes, whatever their layout, factors, data type and family.
     Shape,
     /// Whole configurations (`config_id`).
     Config,
@@ -42,22 +45,35 @@ pub struct Fold {
 }
 
 impl Split {
-    /// Column whose values are the groups; `None` for rows.
-    #[must_use]
-    pub fn column(self) -> Option<&'static str> {
+    /// What the groups are, for messages.
+    fn groups_are(self) -> &'static str {
         match self {
-            Self::Rows => None,
-            Self::Shape => Some(col::problem_id),
-            Self::Config => Some(col::config_id),
-            Self::Device => Some(col::device),
-            Self::Family => Some(col::family),
+            Self::Rows => "rows",
+            Self::Shape => "shapes (sizes among `problem.*`)",
+            Self::Config => "values of `config_id`",
+            Self::Device => "values of `device`",
+            Self::Family => "values of `family`",
         }
+    }
+
+    /// The group of each row, by which the split holds out; `None` for rows.
+    ///
+    /// # Errors
+    /// A column of the schema that holds another type than it should.
+    pub fn keys(self, frame: &DataFrame) -> Result<Option<Vec<String>>, ModelError> {
+        Ok(Some(match self {
+            Self::Rows => return Ok(None),
+            Self::Shape => shapes(frame)?,
+            Self::Config => keys(frame, col::config_id)?,
+            Self::Device => keys(frame, col::device)?,
+            Self::Family => keys(frame, col::family)?,
+        }))
     }
 
     /// Number of groups in `data`; for rows, of rows.
     pub(crate) fn groups(self, data: &Dataset) -> Result<usize, ModelError> {
-        let Some(column) = self.column() else { return Ok(data.rows()) };
-        Ok(keys(&data.frame, column)?.into_iter().collect::<std::collections::BTreeSet<_>>().len())
+        let Some(keys) = self.keys(&data.frame)? else { return Ok(data.rows()) };
+        Ok(keys.into_iter().collect::<std::collections::BTreeSet<_>>().len())
     }
 
     /// The folds of `data`. With `folds` of `None`: one 80/20 hold-out for rows, [`FOLDS`] or one per group for groups.
@@ -71,8 +87,8 @@ impl Split {
         }
         let groups = self.grouped(data)?;
         let limit = groups.len();
-        if let (Some(column), 0..=1) = (self.column(), limit) {
-            return Err(ModelError::OneGroup { split: self.name(), column, groups: limit });
+        if self != Self::Rows && limit < 2 {
+            return Err(ModelError::OneGroup { split: self.name(), what: self.groups_are(), groups: limit });
         }
         if let Some(folds) = folds.filter(|folds| !(2..=limit).contains(folds)) {
             return Err(ModelError::Folds { folds, limit });
@@ -84,13 +100,16 @@ impl Split {
     }
 
     fn grouped(self, data: &Dataset) -> Result<Vec<Vec<usize>>, ModelError> {
-        let Some(column) = self.column() else { return Ok((0..data.rows()).map(|row| vec![row]).collect()) };
-        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (row, key) in keys(&data.frame, column)?.into_iter().enumerate() {
-            groups.entry(key).or_default().push(row);
-        }
-        Ok(groups.into_values().collect())
+        let Some(keys) = self.keys(&data.frame)? else { return Ok((0..data.rows()).map(|row| vec![row]).collect()) };
+        Ok(by_key(keys).into_values().collect())
     }
+}
+
+/// Rows by key.
+pub(crate) fn by_key(keys: Vec<String>) -> BTreeMap<String, Vec<usize>> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    keys.into_iter().enumerate().for_each(|(row, key)| groups.entry(key).or_default().push(row));
+    groups
 }
 
 /// One fold that tests on `share` of the rows, at least one.

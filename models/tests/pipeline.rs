@@ -86,13 +86,33 @@ fn group_folds_never_share_a_group_and_cover_every_row_once() {
         assert_eq!(seen, (0..216).collect::<Vec<_>>());
         let sizes: Vec<usize> = made.iter().map(|fold| fold.test.len()).collect();
         assert!(sizes.iter().max().expect("folds") - sizes.iter().min().expect("folds") <= 36, "{sizes:?}");
-        let Some(column) = split.column() else { continue };
-        let keys = sweep().column(column).expect("column").str().expect("text").clone();
+        let Some(keys) = split.keys(&sweep()).expect("columns") else { continue };
         for fold in made {
-            let train: std::collections::BTreeSet<_> = fold.train.iter().map(|row| keys.get(*row)).collect();
-            assert!(fold.test.iter().all(|row| !train.contains(&keys.get(*row))), "{split}: a group is on both sides");
+            let train: std::collections::BTreeSet<_> = fold.train.iter().map(|row| &keys[*row]).collect();
+            assert!(fold.test.iter().all(|row| !train.contains(&keys[*row])), "{split}: a group is on both sides");
         }
     }
+}
+
+#[test]
+fn the_same_sizes_never_lie_on_both_sides_of_a_shape_split_whatever_else_makes_other_problems_of_them() {
+    // As in published logs: each shape under two factors, two layouts and two families, each a problem of its own.
+    let mut frame = sweep();
+    let variant = |row: usize| row % 8;
+    let problems = with(&frame, "problem_id", |row, size| format!("{size} {}", variant(row)));
+    frame = with(&problems, "family", |row, family| format!("{family}{}", variant(row) / 4));
+    let alpha: Vec<i64> = (0..216).map(|row| variant(row) as i64 % 2).collect();
+    let layout: Vec<&str> = (0..216).map(|row| ["nn", "tn"][variant(row) / 2 % 2]).collect();
+    frame.with_column(Column::new("problem.alpha".into(), alpha)).expect("same length");
+    frame.with_column(Column::new("problem.layout".into(), layout)).expect("same length");
+    let data = Dataset::new(&frame, Target::Time).expect("usable");
+    let sizes = frame.column("problem.m").expect("column").i64().expect("integers").clone();
+    let folds = Split::Shape.folds(&data, Some(6), 1).expect("six shapes, six folds");
+    for fold in folds {
+        let train: std::collections::BTreeSet<_> = fold.train.iter().map(|row| sizes.get(*row)).collect();
+        assert!(fold.test.iter().all(|row| !train.contains(&sizes.get(*row))), "a shape is on both sides");
+    }
+    assert!(Split::Shape.folds(&data, Some(7), 1).is_err(), "48 problems are six shapes");
 }
 
 #[test]
@@ -125,6 +145,11 @@ fn frames_that_cannot_be_learned_from_are_refused_by_name() {
     let device =
         evaluate(&frame, &EvaluateOptions { splits: vec![Split::Device], ..EvaluateOptions::default() }).expect_err("refused");
     assert_eq!(device.to_string(), "split `device` needs at least 2 different values of `device`, the data has 1");
+    let one = frame.slice(0, 36);
+    let shape =
+        evaluate(&one, &EvaluateOptions { splits: vec![Split::Shape], ..EvaluateOptions::default() }).expect_err("refused");
+    let expected = "split `shape` needs at least 2 different shapes (sizes among `problem.*`), the data has 1";
+    assert_eq!(shape.to_string(), expected);
     let unknown = "shapes".parse::<Split>().expect_err("refused").to_string();
     assert_eq!(unknown, "split `shapes` is unknown, must be one of `rows`, `shape`, `config`, `device`, `family`");
 }

@@ -16,6 +16,7 @@ use crate::row::{Cell, Row};
 use crate::schema::{self, COLUMNS, Kind};
 
 pub use error::FrameError;
+pub(crate) use typed::text_column;
 use typed::{column_type, lists_of};
 pub use typed::{flags, ints, lists, open_columns, reals, texts};
 

@@ -101,8 +101,9 @@ pub struct Report {
     pub repaired: Option<String>,
 }
 
-/// Takes the rows of an import, batch by batch. The run's id is known from the first batch on.
-pub type Sink<'a> = dyn FnMut(&DataFrame, &str) -> Result<(), StoreError> + 'a;
+/// Takes the rows of an import, batch by batch. The run's id is known from the first batch on. Tables give them from another thread, so
+/// that the next batch is made while one is taken.
+pub type Sink<'a> = dyn FnMut(&DataFrame, &str) -> Result<(), StoreError> + Send + 'a;
 
 /// What an importer of documents makes of one.
 struct Document {

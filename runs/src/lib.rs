@@ -25,6 +25,7 @@ pub mod id;
 pub mod import;
 pub mod journal;
 pub mod kernel_name;
+mod pages;
 mod quantile;
 pub mod query;
 pub mod row;

@@ -298,6 +298,15 @@ fn bombs_and_damaged_archives_are_refused_within_their_limit() {
 }
 
 #[test]
+fn a_parquet_page_of_less_than_no_values_is_refused_before_it_is_decoded() {
+    // Found by fuzzing: the decoder asked for 2^61 bytes, which ends the program.
+    let options = Options { mapping: Mapping::ready("aiconfigurator"), ..Options::default() };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/table_parquet/values_below_zero.parquet");
+    let error = import_bytes(Format::Table, &path, &std::fs::read(&path).expect("a small table"), &options).expect_err("refused");
+    assert!(error.to_string().contains(" claims `-"), "{error}");
+}
+
+#[test]
 fn damaged_parquet_is_an_error() {
     let options = Options { mapping: Mapping::ready("aiconfigurator"), ..Options::default() };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/table_parquet/two.parquet");

@@ -13,7 +13,7 @@ use crate::{Exit, terminal};
 /// Arguments.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Splits: rows (random; what similar points leak), shape (whole problems held out), config (whole configurations held out), device, family
+    after_help = "Splits: rows (random; what similar points leak), shape (whole shapes held out: problems of the same sizes together), config (whole configurations held out), device, family
 
 Example: tilecast evaluate store --split shape --preset default --preset roofline"
 )]

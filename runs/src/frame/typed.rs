@@ -43,10 +43,15 @@ pub fn ints(frame: &DataFrame, name: &str) -> Result<Vec<Option<i64>>, FrameErro
 /// # Errors
 /// No such column, or it holds no text.
 pub fn texts(frame: &DataFrame, name: &str) -> Result<Vec<Option<String>>, FrameError> {
+    Ok(text_column(frame, name)?.iter().map(|value| value.map(str::to_owned)).collect())
+}
+
+/// The same, not copied: what it holds is shared with the frame.
+pub(crate) fn text_column(frame: &DataFrame, name: &str) -> Result<StringChunked, FrameError> {
     let column = named(frame, name)?;
     match column.dtype() {
-        DataType::Null => Ok(vec![None; column.len()]),
-        DataType::String => Ok(column.str()?.iter().map(|value| value.map(str::to_owned)).collect()),
+        DataType::Null => Ok(StringChunked::full_null(name.into(), column.len())),
+        DataType::String => Ok(column.str()?.clone()),
         found => Err(column_type(column, found, "text")),
     }
 }

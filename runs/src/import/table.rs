@@ -11,8 +11,13 @@ mod launches;
 mod mapping;
 mod outcome;
 mod parquet;
+mod pieces;
 mod texts;
 mod unit;
+
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use polars::prelude::*;
 
@@ -78,10 +83,8 @@ fn through(
     source.stream(".csv", |reader| {
         let mut table = CsvTable::new(source, &format, reader, mapping.delimiter, Headers::Unique)?;
         let builder = Builder::new(mapping, &format, source, options, table.header())?;
-        let mut import = Import { builder, tally: Tally::default(), source, sink };
-        while let Some(columns) = table.batch(BATCH_ROWS)? {
-            import.take(&columns)?;
-        }
+        let mut import = Import { builder, tally: Tally::default(), source };
+        import.pass(&mut || table.batch(BATCH_ROWS), sink)?;
         import.report(table.cut())
     })
 }
@@ -95,25 +98,44 @@ fn from_parquet(
 ) -> Result<Report, ImportError> {
     let mut table = ParquetTable::open(source)?;
     let builder = Builder::new(mapping, format, source, options, table.header())?;
-    let mut import = Import { builder, tally: Tally::default(), source, sink };
-    while let Some(columns) = table.batch(BATCH_ROWS)? {
-        import.take(&columns)?;
-    }
+    let mut import = Import { builder, tally: Tally::default(), source };
+    import.pass(&mut || table.batch(BATCH_ROWS), sink)?;
     import.report(None)
 }
 
-struct Import<'a, 'b> {
+/// Gives the next batch of source columns; none at the end.
+type Next<'a> = dyn FnMut() -> Result<Option<Vec<Column>>, ImportError> + 'a;
+
+struct Import<'a> {
     builder: Builder<'a>,
     tally: Tally,
     source: &'a Source<'a>,
-    sink: &'a mut Sink<'b>,
 }
 
-impl Import<'_, '_> {
-    fn take(&mut self, columns: &[Column]) -> Result<(), ImportError> {
-        let frame = self.builder.frame(columns).map_err(|error| in_file(self.source, error))?;
-        self.tally.take(&frame).map_err(|error| in_file(self.source, error))?;
-        (self.sink)(&frame, self.builder.run_id())?;
+impl Import<'_> {
+    /// All batches to the sink. It works on a thread of its own and is handed one frame at a time: writing costs as much as making, and
+    /// two frames are all that is ever held.
+    fn pass(&mut self, next: &mut Next<'_>, sink: &mut Sink<'_>) -> Result<(), ImportError> {
+        let run_id = self.builder.run_id().to_owned();
+        thread::scope(|scope| {
+            let (hand, frames) = sync_channel::<DataFrame>(0);
+            let taker = scope.spawn(move || frames.iter().try_for_each(|frame| sink(&frame, &run_id)));
+            let made = self.make(next, &hand);
+            drop(hand);
+            taker.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            made
+        })
+    }
+
+    fn make(&mut self, next: &mut Next<'_>, hand: &SyncSender<DataFrame>) -> Result<(), ImportError> {
+        while let Some(columns) = next()? {
+            let frame = self.builder.frame(&columns).map_err(|error| in_file(self.source, error))?;
+            self.tally.take(&frame).map_err(|error| in_file(self.source, error))?;
+            if hand.send(frame).is_err() {
+                // The sink gave up: it says why.
+                break;
+            }
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use polars::prelude::DataFrame;
 
-use crate::frame::{FrameError, texts};
+use crate::frame::FrameError;
 use crate::schema::col;
 
 /// Rows by status and by warning.
@@ -19,14 +19,11 @@ impl Tally {
     /// Adds the rows of a frame.
     pub(super) fn take(&mut self, frame: &DataFrame) -> Result<(), FrameError> {
         self.rows += frame.height();
-        for status in texts(frame, col::status)?.into_iter().flatten() {
-            count(&mut self.by_status, &status);
+        for (status, rows) in counts(frame, col::status)? {
+            count(&mut self.by_status, status, rows);
         }
-        let warned = frame.column(col::warnings)?;
-        if warned.null_count() < warned.len() {
-            for warnings in texts(frame, col::warnings)?.into_iter().flatten() {
-                warnings.split(',').for_each(|warning| count(&mut self.warnings, warning));
-            }
+        for (warnings, rows) in counts(frame, col::warnings)? {
+            warnings.split(',').for_each(|warning| count(&mut self.warnings, warning, rows));
         }
         Ok(())
     }
@@ -39,11 +36,30 @@ impl Tally {
     }
 }
 
-fn count(counts: &mut BTreeMap<String, usize>, name: &str) {
-    match counts.get_mut(name) {
-        Some(count) => *count += 1,
-        None => {
-            counts.insert(name.to_owned(), 1);
-        }
+/// Rows by text of a column. There are few texts, mostly in long runs: only the end of a run is looked up.
+fn counts<'f>(frame: &'f DataFrame, name: &str) -> Result<BTreeMap<&'f str, usize>, FrameError> {
+    let mut counts = BTreeMap::new();
+    let column = frame.column(name)?;
+    if column.null_count() == column.len() {
+        return Ok(counts);
     }
+    let (mut last, mut run) = (None, 0);
+    let mut end = |text: Option<&'f str>, run| {
+        if let Some(text) = text {
+            *counts.entry(text).or_default() += run;
+        }
+    };
+    for text in column.str()?.iter() {
+        if text != last {
+            end(last, run);
+            (last, run) = (text, 0);
+        }
+        run += 1;
+    }
+    end(last, run);
+    Ok(counts)
+}
+
+fn count(counts: &mut BTreeMap<String, usize>, name: &str, rows: usize) {
+    *counts.entry(name.to_owned()).or_default() += rows;
 }

@@ -13,6 +13,7 @@ use super::migrate::{self, OURS};
 use super::{Contents, DEPTH, Faults, Journals, Read, Store, StoreError, failed};
 use crate::frame;
 use crate::journal::{self, JournalError};
+use crate::pages;
 use crate::row::Row;
 use crate::schema::col;
 
@@ -165,13 +166,22 @@ pub(super) fn read_file(path: &Path) -> Result<Contents, StoreError> {
     let corrupt = |why: String| StoreError::Corrupt { path: path.to_owned(), why };
     check_ends(&mut file).map_err(failed("read the file", path))?.map_err(corrupt)?;
     // Damage between intact ends reaches code that was not written for it: a panic there is this file's fault, not ours.
-    let frame = catch_unwind(AssertUnwindSafe(|| ParquetReader::new(file).finish()))
+    let frame = catch_unwind(AssertUnwindSafe(|| decode(file)))
         .map_err(|_| corrupt("is damaged inside".to_owned()))?
         .map_err(|error| corrupt(format!("is no readable parquet: {error}")))?;
     let current = migrate::to_current(path, frame, OURS)?;
     let warnings =
         current.dropped.iter().map(|name| format!("store file `{}`: column `{name}` is not known, left out", path.display()));
     Ok(Contents { warnings: warnings.collect(), frame: current.frame })
+}
+
+/// Page headers first: the decoder takes them on trust.
+fn decode(file: File) -> PolarsResult<DataFrame> {
+    let headers = file.try_clone()?;
+    let mut reader = ParquetReader::new(file);
+    let metadata = reader.get_metadata()?.clone();
+    pages::check(headers, &metadata, 0..metadata.row_groups.len()).map_err(|why| polars_err!(ComputeError: "{why}"))?;
+    reader.finish()
 }
 
 /// A Parquet file begins and ends with `PAR1`, with the footer's length before the end: enough to tell a cut file.

@@ -58,7 +58,7 @@ impl Staged {
     /// # Errors
     /// A file cannot be moved; those moved before are then in the store.
     pub fn commit(self) -> Result<Vec<PathBuf>, StoreError> {
-        let mut moved = BTreeSet::new();
+        let (mut moved, mut folders) = (BTreeSet::new(), BTreeSet::new());
         let Some(run_id) = self.run_id.clone() else { return Ok(Vec::new()) };
         for staged in partition_files(&self.folder)? {
             let relative = staged.strip_prefix(&self.folder).unwrap_or(&staged).to_owned();
@@ -66,8 +66,11 @@ impl Staged {
             let folder = path.parent().unwrap_or(&self.root).to_owned();
             fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
             fs::rename(&staged, &path).map_err(failed("rename the file", &staged))?;
-            sync_folder(&folder).map_err(failed("sync the folder", &folder))?;
             moved.insert(path);
+            folders.insert(folder);
+        }
+        for folder in folders {
+            sync_folder(&folder).map_err(failed("sync the folder", &folder))?;
         }
         for old in partition_files(&self.root)? {
             if is_part_of(&old, &run_id) && !moved.contains(&old) {

@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use polars::polars_utils::compression::ZstdLevel;
 use polars::prelude::*;
 
 use super::{StoreError, failed};
@@ -19,24 +20,26 @@ pub(super) fn write(root: &Path, frame: &DataFrame, run_id: &str) -> Result<Vec<
     for ((device, family), rows) in partitions(frame)? {
         let folder = root.join(format!("device={}", path_part(&device))).join(format!("family={}", path_part(&family)));
         fs::create_dir_all(&folder).map_err(failed("create the folder", &folder))?;
-        let rows = IdxCa::from_vec("rows".into(), rows);
-        let mut part = frame.take(&rows).map_err(FrameError::from)?;
+        let mut part = match rows.len() == frame.height() {
+            true => frame.clone(),
+            false => frame.take(&IdxCa::from_vec("rows".into(), rows)).map_err(FrameError::from)?,
+        };
         paths.push(write_file(&folder, &path_part(run_id), &mut part)?);
     }
     Ok(paths)
 }
 
+/// Rows by device and family.
 fn partitions(frame: &DataFrame) -> Result<BTreeMap<(String, String), Vec<IdxSize>>, FrameError> {
     let mut parts: BTreeMap<_, Vec<IdxSize>> = BTreeMap::new();
-    let devices = frame::texts(frame, col::device)?;
-    let families = frame::texts(frame, col::family)?;
-    for (row, (device, family)) in devices.into_iter().zip(families).enumerate() {
+    let (devices, families) = (frame::text_column(frame, col::device)?, frame::text_column(frame, col::family)?);
+    for (row, (device, family)) in devices.iter().zip(families.iter()).enumerate() {
         let device = device.ok_or(FrameError::Missing { row, column: col::device })?;
         let family = family.ok_or(FrameError::Missing { row, column: col::family })?;
         let index = IdxSize::try_from(row).expect("a frame has fewer rows than its own index type counts");
         parts.entry((device, family)).or_default().push(index);
     }
-    Ok(parts)
+    Ok(parts.into_iter().map(|((device, family), rows)| ((device.to_owned(), family.to_owned()), rows)).collect())
 }
 
 /// The columns hold the true names; folders only need to be safe and apart.
@@ -76,7 +79,12 @@ fn temporary(folder: &Path, name: &str) -> Result<(File, PathBuf), StoreError> {
 
 fn fill(file: &File, path: &Path, part: &mut DataFrame) -> Result<(), StoreError> {
     let mut target = Target { file, refused: None };
-    let writer = ParquetWriter::new(&mut target).with_compression(ParquetCompression::Zstd(None));
+    // Half of each row is digits of hashes, which level 3 packs no better than level 1 in twice the time. Smallest and largest values are
+    // left out: a store is read whole, and finding them in texts costs as much as writing them.
+    let level = ZstdLevel::try_new(1).map_err(FrameError::from)?;
+    let statistics = StatisticsOptions { min_value: false, max_value: false, ..StatisticsOptions::default() };
+    let writer =
+        ParquetWriter::new(&mut target).with_compression(ParquetCompression::Zstd(Some(level))).with_statistics(statistics);
     let done = writer.finish(part);
     if let Some(refused) = target.refused {
         return Err(failed("write the file", path)(refused));

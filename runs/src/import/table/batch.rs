@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use polars::prelude::*;
 
@@ -14,6 +15,7 @@ use super::kernel::Said;
 use super::launches::{Launch, Witnesses};
 use super::mapping::{Mapping, Spec};
 use super::outcome::{Outcomes, Reported};
+use super::pieces::{PIECE, in_pieces};
 use super::texts::Parts;
 use crate::frame::FrameError;
 use crate::id::{id, slug};
@@ -260,13 +262,13 @@ impl<'b, 'a> Batch<'b, 'a> {
         };
         Ok(match self.texts(col::family)? {
             Some(names) => names.into_iter().map(family).collect(),
-            None => vec![self.builder.mapping.family.clone().map(Cow::Owned); self.rows],
+            None => vec![self.builder.mapping.family.as_deref().map(Cow::Borrowed); self.rows],
         })
     }
 
     fn dtypes(&self) -> Result<Cells<'b>, FrameError> {
-        let constant = || self.builder.mapping.constant(col::dtype).map(|dtype| Cow::Owned(dtype.to_owned()));
-        Ok(Cells::Texts(self.texts(col::dtype)?.unwrap_or_else(|| vec![constant(); self.rows])))
+        let constant = self.builder.mapping.constant(col::dtype).map(Cow::Borrowed);
+        Ok(Cells::Texts(self.texts(col::dtype)?.unwrap_or_else(|| vec![constant; self.rows])))
     }
 
     fn frame(&self, codes: &[usize]) -> Result<(DataFrame, Bad), FrameError> {
@@ -279,7 +281,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         }
         let mut out = Assembled::new(self.rows);
         self.constants(&mut out);
-        self.builder.devices.columns(codes, &dtypes).into_iter().for_each(|column| out.put(column));
+        self.builder.devices.columns(codes, &dtypes)?.into_iter().for_each(|column| out.put(column));
         let labels = knobs.iter().map(|(knob, _)| mapping.kernel.as_ref().is_some_and(|kernel| kernel.labels.contains_key(knob)));
         let parts = Parts {
             rows: self.rows,
@@ -350,7 +352,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         };
         let outcomes = Outcomes::of(self.rows, &reported, axes);
         let constant = |name: &str, otherwise: &'static str| mapping.constant(name).unwrap_or(otherwise).to_owned();
-        let columns = outcomes.columns(&constant(col::time_statistic, "mean"), &constant(col::time_basis, "unknown"));
+        let columns = outcomes.columns(&constant(col::time_statistic, "mean"), &constant(col::time_basis, "unknown"))?;
         columns.into_iter().for_each(|column| out.put(column));
         Ok(outcomes)
     }
@@ -415,38 +417,42 @@ impl<'b, 'a> Batch<'b, 'a> {
             outcomes,
             contradictions,
         };
-        said.columns(self.rows).into_iter().for_each(|column| out.put(column));
+        said.columns(self.rows)?.into_iter().for_each(|column| out.put(column));
         Ok(())
     }
 
     /// Source columns without a place of ours as JSON objects.
     fn extra(&self, codes: &[usize], contradictions: &[Option<String>], out: &mut Assembled) -> Result<(), FrameError> {
-        let mut objects = vec![String::new(); self.rows];
-        for place in &self.builder.rest {
-            Member::new(&self.plain[*place]).write(0..self.rows, &mut objects)?;
-        }
-        for (object, knobs) in objects.iter_mut().zip(contradictions) {
-            if let Some(knobs) = knobs {
-                object.push(if object.is_empty() { '{' } else { ',' });
-                object.push_str(&format!("\"contradicts\":{}", cells::json_text(knobs)));
-            }
-        }
+        let members: Vec<Member<'_>> = self.builder.rest.iter().map(|place| Member::new(&self.plain[*place])).collect();
         let known: Vec<bool> = self.builder.devices.entries.iter().map(|entry| entry.found.device.is_some()).collect();
-        for (object, code) in objects.iter_mut().zip(codes) {
-            if known[*code] {
-                object.push(if object.is_empty() { '{' } else { ',' });
-                object.push_str("\"roof_source\":\"datasheet\"");
+        let piece = |objects: &mut Vec<String>, rows: Range<usize>| {
+            let objects = &mut objects[..rows.len()];
+            objects.iter_mut().for_each(String::clear);
+            members.iter().try_for_each(|member| member.write(rows.clone(), objects))?;
+            let mut column = StringChunkedBuilder::new(col::extra.into(), rows.len());
+            for (object, row) in objects.iter_mut().zip(rows) {
+                if let Some(Some(knobs)) = contradictions.get(row) {
+                    push_member(object, &format!("\"contradicts\":{}", cells::json_text(knobs)));
+                }
+                if known[codes[row]] {
+                    push_member(object, "\"roof_source\":\"datasheet\"");
+                }
+                if !object.is_empty() {
+                    object.push('}');
+                }
+                column.append_option(Some(object.as_str()).filter(|object| !object.is_empty()));
             }
-        }
-        let closed = objects.into_iter().map(|mut object| {
-            (!object.is_empty()).then(|| {
-                object.push('}');
-                object
-            })
-        });
-        out.put(StringChunked::from_iter_options(col::extra.into(), closed).into_column());
+            Ok(vec![column.finish()])
+        };
+        // Objects of a piece use the memory of those of the piece before.
+        in_pieces(self.rows, || vec![String::new(); PIECE], piece)?.into_iter().for_each(|column| out.put(column));
         Ok(())
     }
+}
+
+fn push_member(object: &mut String, member: &str) {
+    object.push(if object.is_empty() { '{' } else { ',' });
+    object.push_str(member);
 }
 
 fn typed(name: &str, kind: Kind, numbers: &[Number], factor: f64) -> Column {

@@ -169,6 +169,18 @@ impl<'a> Cells<'a> {
     }
 }
 
+/// A text column of few values: row by row a place in `values`, which rows then share.
+pub(super) fn coded(name: &str, values: &[Option<&str>], codes: &[usize]) -> PolarsResult<Column> {
+    let first = codes.first().copied().unwrap_or_default();
+    if codes.iter().all(|code| *code == first) {
+        let value = values.get(first).copied().flatten().map(AnyValue::String).unwrap_or(AnyValue::Null);
+        return Ok(Column::new_scalar(name.into(), Scalar::new(DataType::String, value.into_static()), codes.len()));
+    }
+    let places = codes.iter().map(|code| IdxSize::try_from(*code).expect("few values"));
+    let values = StringChunked::from_iter_options(name.into(), values.iter().copied());
+    Ok(values.take(&IdxCa::from_vec(PlSmallStr::EMPTY, places.collect()))?.into_column())
+}
+
 /// One column of the source as members of a JSON object.
 pub(super) struct Member<'a> {
     /// `"name":`.
@@ -181,38 +193,55 @@ impl<'a> Member<'a> {
         Self { key: format!("{}:", json_text(column.name())), column }
     }
 
-    /// The cells as `"name":value`, empty where there is none; numbers stay as they are written.
+    /// The cells of some rows as `"name":value`, empty where there is none; numbers stay as they are written.
     pub(super) fn write(&self, rows: std::ops::Range<usize>, objects: &mut [String]) -> PolarsResult<()> {
-        let mut put = |at: usize, value: Option<Cow<'_, str>>| {
-            let Some(value) = value else { return };
-            let object = &mut objects[at];
-            object.push(if object.is_empty() { '{' } else { ',' });
-            object.push_str(&self.key);
-            object.push_str(&value);
-        };
         let column = self.column.slice(i64::try_from(rows.start).unwrap_or(i64::MAX), rows.len());
         match column.dtype() {
-            DataType::String => column.str()?.iter().enumerate().for_each(|(at, cell)| {
-                let text = |text: &str| if is_json_number(text) { text.to_owned() } else { json_text(text) };
-                put(at, cell.filter(|text| !text.is_empty()).map(|cell| Cow::Owned(text(cell))));
-            }),
-            DataType::Int64 => {
-                column.i64()?.iter().enumerate().for_each(|(at, cell)| put(at, cell.map(|value| Cow::Owned(value.to_string()))));
+            DataType::String => {
+                self.put(column.str()?.iter().map(|cell| cell.filter(|text| !text.is_empty())), objects, put_text)
             }
-            _ => column.f64()?.iter().enumerate().for_each(|(at, cell)| {
-                put(at, cell.filter(|value| value.is_finite()).map(|value| Cow::Owned(format!("{value:?}"))));
-            }),
+            DataType::Int64 => self.put(column.i64()?.iter(), objects, |value, object| put(object, format_args!("{value}"))),
+            _ => {
+                let finite = column.f64()?.iter().map(|cell| cell.filter(|value| value.is_finite()));
+                self.put(finite, objects, |value, object| put(object, format_args!("{value:?}")));
+            }
         }
         Ok(())
     }
+
+    fn put<T>(&self, cells: impl Iterator<Item = Option<T>>, objects: &mut [String], write: impl Fn(T, &mut String)) {
+        for (object, cell) in objects.iter_mut().zip(cells) {
+            let Some(cell) = cell else { continue };
+            object.push(if object.is_empty() { '{' } else { ',' });
+            object.push_str(&self.key);
+            write(cell, object);
+        }
+    }
+}
+
+fn put(object: &mut String, value: std::fmt::Arguments<'_>) {
+    object.write_fmt(value).expect("writing to a string cannot fail");
+}
+
+/// A number stays one; other text stands between quotes.
+fn put_text(text: &str, object: &mut String) {
+    if is_json_number(text) {
+        object.push_str(text);
+    } else if is_plain(text) {
+        object.extend(["\"", text, "\""]);
+    } else {
+        object.push_str(&json_text(text));
+    }
+}
+
+/// Whether `text` needs no escapes.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\'))
 }
 
 /// `text` between quotes, escaped.
 pub(super) fn json_text(text: &str) -> String {
-    if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
-        return format!("\"{text}\"");
-    }
-    serde_json::Value::from(text).to_string()
+    if is_plain(text) { format!("\"{text}\"") } else { serde_json::Value::from(text).to_string() }
 }
 
 /// The grammar of JSON numbers: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`.

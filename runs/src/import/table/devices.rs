@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use polars::prelude::*;
 
-use super::cells::Cells;
+use super::cells::{Cells, coded};
 use crate::device::{self, Found, Rate};
 use crate::schema::col;
 
@@ -49,9 +49,9 @@ impl Devices {
         self.entries.iter().filter_map(|entry| entry.found.warning.clone())
     }
 
-    fn texts(&self, codes: &[usize], name: &str, of: impl Fn(&Entry) -> Option<String>) -> Column {
+    fn texts(&self, codes: &[usize], name: &str, of: impl Fn(&Entry) -> Option<String>) -> PolarsResult<Column> {
         let values: Vec<Option<String>> = self.entries.iter().map(of).collect();
-        StringChunked::from_iter_options(name.into(), codes.iter().map(|code| values[*code].as_deref())).into_column()
+        coded(name, &values.iter().map(Option::as_deref).collect::<Vec<_>>(), codes)
     }
 
     fn ints(&self, codes: &[usize], name: &str, of: impl Fn(&Entry) -> Option<i64>) -> Column {
@@ -60,22 +60,22 @@ impl Devices {
     }
 
     /// Identity of the device of each row, and data-sheet values of the catalogue.
-    pub(super) fn columns(&self, codes: &[usize], dtypes: &Cells<'_>) -> Vec<Column> {
+    pub(super) fn columns(&self, codes: &[usize], dtypes: &Cells<'_>) -> PolarsResult<Vec<Column>> {
         let device = |entry: &Entry| entry.found.device;
         let mut columns = vec![
-            self.texts(codes, col::device, |entry| Some(entry.found.slug.clone())),
-            self.texts(codes, col::device_name, |entry| Some(entry.name.clone())),
+            self.texts(codes, col::device, |entry| Some(entry.found.slug.clone()))?,
+            self.texts(codes, col::device_name, |entry| Some(entry.name.clone()))?,
             self.texts(codes, col::device_kind, |entry| {
                 Some(device(entry).map_or("unknown", |device| device.kind.as_str()).to_owned())
-            }),
-            self.texts(codes, col::device_isa, |entry| device(entry)?.architecture()),
+            })?,
+            self.texts(codes, col::device_isa, |entry| device(entry)?.architecture())?,
             self.ints(codes, col::device_memory_bytes, |entry| device(entry)?.facts.memory_bytes),
             self.ints(codes, col::device_llc_bytes, |entry| device(entry)?.facts.l2_bytes),
         ];
         if self.entries.iter().any(|entry| entry.found.device.is_some()) {
             columns.extend(self.roofs(codes, dtypes));
         }
-        columns
+        Ok(columns)
     }
 
     fn roofs(&self, codes: &[usize], dtypes: &Cells<'_>) -> [Column; 2] {

@@ -2,10 +2,20 @@
 
 use polars::prelude::*;
 
-use super::cells::Number;
+use super::cells::{Number, coded};
 use super::outcome::Outcomes;
 use crate::import::draft::{AT_IDLE, COLD_FIRST, CONTRADICTS, DERIVED, ENERGY_UNITS};
 use crate::schema::col;
+
+/// Why there is no energy; the first stands for energy that is there.
+const REASONS: [Option<&str>; 6] = [
+    None,
+    Some("the source file has power only"),
+    Some("the source has no power for this row"),
+    Some("the source's power is no number"),
+    Some("the source's power is not positive"),
+    Some("the source file has no usable energy metric"),
+];
 
 /// What the table says, in our units.
 pub(super) struct Said<'a> {
@@ -26,14 +36,14 @@ impl Said<'_> {
     }
 
     /// Energy columns and the warnings of each row.
-    pub(super) fn columns(&self, rows: usize) -> Vec<Column> {
+    pub(super) fn columns(&self, rows: usize) -> PolarsResult<Vec<Column>> {
         let power: Vec<Option<f64>> = (0..rows).map(|row| Self::positive(self.power.as_ref(), row)).collect();
         let energy: Vec<Option<f64>> = (0..rows).map(|row| Self::positive(self.energy.as_ref(), row)).collect();
-        let sources = (0..rows).map(|row| Some(power[row].or(energy[row]).map_or("unavailable", |_| "import")));
-        let reasons = (0..rows).map(|row| self.reason(row, power[row], energy[row]));
+        let sources: Vec<usize> = (0..rows).map(|row| usize::from(power[row].or(energy[row]).is_some())).collect();
+        let reasons: Vec<usize> = (0..rows).map(|row| self.reason(row, power[row], energy[row])).collect();
         let mut columns = vec![
-            StringChunked::from_iter_options(col::energy_source.into(), sources).into_column(),
-            StringChunked::from_iter_options(col::energy_reason.into(), reasons).into_column(),
+            coded(col::energy_source, &[Some("unavailable"), Some("import")], &sources)?,
+            coded(col::energy_reason, &REASONS, &reasons)?,
         ];
         let warnings: Vec<Option<String>> = (0..rows).map(|row| self.warnings(row, power[row], energy[row])).collect();
         if warnings.iter().any(Option::is_some) {
@@ -46,19 +56,20 @@ impl Said<'_> {
                 columns.push(Float64Chunked::from_iter_options(name.into(), values.into_iter()).into_column());
             }
         }
-        columns
+        Ok(columns)
     }
 
-    fn reason(&self, row: usize, power: Option<f64>, energy: Option<f64>) -> Option<&'static str> {
+    /// A place in [`REASONS`].
+    fn reason(&self, row: usize, power: Option<f64>, energy: Option<f64>) -> usize {
         match (power, energy, &self.power) {
-            (_, Some(_), _) => None,
-            (Some(_), None, _) => Some("the source file has power only"),
-            (None, None, Some(cells)) => Some(match cells[row] {
-                Number::Missing => "the source has no power for this row",
-                Number::Bad => "the source's power is no number",
-                Number::Value(_) => "the source's power is not positive",
-            }),
-            (None, None, None) => Some("the source file has no usable energy metric"),
+            (_, Some(_), _) => 0,
+            (Some(_), None, _) => 1,
+            (None, None, Some(cells)) => match cells[row] {
+                Number::Missing => 2,
+                Number::Bad => 3,
+                Number::Value(_) => 4,
+            },
+            (None, None, None) => 5,
         }
     }
 

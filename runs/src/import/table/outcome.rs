@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use polars::prelude::*;
 
-use super::cells::{Cells, Number};
+use super::cells::{Cells, Number, coded};
 use crate::import::draft::{COLD_RATIO, LONGEST_S};
 use crate::import::statistics::Statistics;
 use crate::schema::col;
@@ -31,7 +31,8 @@ pub(super) struct Reported<'a> {
 
 /// Outcomes of a batch.
 pub(super) struct Outcomes {
-    status: Vec<&'static str>,
+    /// Places in [`STATUSES`].
+    status: Vec<usize>,
     reason: Vec<Option<String>>,
     /// Headline in seconds.
     pub(super) time: Vec<Option<f64>>,
@@ -62,8 +63,10 @@ impl Outcomes {
             cold: Vec::new(),
             sampled,
         };
+        let sizes: Vec<&(String, Cells<'_>)> =
+            axes.iter().filter(|(name, _)| matches!(name.as_str(), "m" | "n" | "k" | "batch")).collect();
         for row in 0..rows {
-            let ended = absurd(axes, row).map_or_else(|| ended(reported, row), |why| Ended::Failed("runtime_error", why));
+            let ended = absurd(&sizes, row).map_or_else(|| ended(reported, row), |why| Ended::Failed("runtime_error", why));
             all.take(ended);
         }
         all
@@ -75,7 +78,7 @@ impl Outcomes {
             Ended::Untimed => ("ok", None, None, Vec::new()),
             Ended::Failed(status, reason) => (status, Some(reason), None, Vec::new()),
         };
-        self.status.push(status);
+        self.status.push(STATUSES.iter().position(|known| *known == status).expect("one of the outcomes"));
         self.reason.push(reason);
         if !self.sampled {
             self.time.push(headline);
@@ -90,26 +93,24 @@ impl Outcomes {
     }
 
     /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines.
-    pub(super) fn columns(&self, statistic: &str, basis: &str) -> Vec<Column> {
+    pub(super) fn columns(&self, statistic: &str, basis: &str) -> PolarsResult<Vec<Column>> {
         let reals = |name: &str, of: &dyn Fn(&Statistics) -> f64| {
             let values = self.statistics.iter().map(|statistics| statistics.as_ref().map(of));
             Float64Chunked::from_iter_options(name.into(), values).into_column()
         };
-        let timed = |text: &str, name: &str| {
-            let values = self.time.iter().map(|time| time.map(|_| text));
-            StringChunked::from_iter_options(name.into(), values).into_column()
-        };
+        let has_time: Vec<usize> = self.time.iter().map(|time| usize::from(time.is_some())).collect();
+        let timed = |text: &str, name: &str| coded(name, &[None, Some(text)], &has_time);
         let mut columns = vec![
-            StringChunked::from_iter_values(col::status.into(), self.status.iter().copied()).into_column(),
-            StringChunked::from_iter_options(col::reason.into(), self.reason.iter().map(Option::as_deref)).into_column(),
+            coded(col::status, &STATUSES.map(Some), &self.status)?,
+            self.reasons(),
             Float64Chunked::from_iter_options(col::time_s.into(), self.time.iter().copied()).into_column(),
-            timed(basis, col::time_basis),
+            timed(basis, col::time_basis)?,
         ];
         if !self.sampled {
-            columns.push(timed(statistic, col::time_statistic));
-            return columns;
+            columns.push(timed(statistic, col::time_statistic)?);
+            return Ok(columns);
         }
-        columns.push(timed("median", col::time_statistic));
+        columns.push(timed("median", col::time_statistic)?);
         columns.push(reals(col::time_min_s, &|statistics| statistics.min));
         columns.push(reals(col::time_median_s, &|statistics| statistics.median));
         columns.push(reals(col::time_q1_s, &|statistics| statistics.q1));
@@ -119,7 +120,14 @@ impl Outcomes {
         columns.push(Int64Chunked::from_iter_options(col::samples.into(), counts).into_column());
         columns.push(Float64Chunked::from_iter_options(col::time_reported_s.into(), self.reported.iter().copied()).into_column());
         columns.push(self.lists());
-        columns
+        Ok(columns)
+    }
+
+    fn reasons(&self) -> Column {
+        if self.reason.iter().all(Option::is_none) {
+            return Column::full_null(col::reason.into(), self.reason.len(), &DataType::String);
+        }
+        StringChunked::from_iter_options(col::reason.into(), self.reason.iter().map(Option::as_deref)).into_column()
     }
 
     fn lists(&self) -> Column {
@@ -178,8 +186,7 @@ fn seconds(number: Number, unit_s: f64, what: impl Fn() -> String) -> Result<Opt
 
 /// Why the sizes of a row cannot be.
 #[allow(clippy::cast_precision_loss)] // compared with a power of two
-fn absurd(axes: &[(String, Cells<'_>)], row: usize) -> Option<String> {
-    let sizes = axes.iter().filter(|(name, _)| matches!(name.as_str(), "m" | "n" | "k" | "batch"));
+fn absurd(sizes: &[&(String, Cells<'_>)], row: usize) -> Option<String> {
     for (name, cells) in sizes {
         let size = match cells {
             Cells::Ints(cells) => cells[row].map(|size| size as f64),

@@ -11,6 +11,7 @@ use polars::prelude::*;
 
 use crate::import::ImportError;
 use crate::import::source::{Seekable, Source};
+use crate::pages;
 
 /// A table being read. Only the slice in hand is decoded.
 pub(super) struct ParquetTable<'s> {
@@ -48,6 +49,9 @@ impl<'s> ParquetTable<'s> {
                 (self.group, self.row) = (self.group + 1, 0);
                 continue;
             }
+            if self.row == 0 {
+                self.check_pages()?;
+            }
             let slice = (self.row, rows.min(height - self.row));
             let mut metadata = (*self.metadata).clone();
             metadata.num_rows = height;
@@ -65,6 +69,12 @@ impl<'s> ParquetTable<'s> {
             return Ok(Some(frame.columns().to_vec()));
         }
         Ok(None)
+    }
+
+    /// Refuses what the decoder would take on trust.
+    fn check_pages(&self) -> Result<(), ImportError> {
+        let file = handle(&self.file).map_err(|error| bad(self.source, error.to_string()))?;
+        pages::check(file, &self.metadata, self.group..self.group + 1).map_err(|why| bad(self.source, why))
     }
 }
 

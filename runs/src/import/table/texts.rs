@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use polars::prelude::*;
-use rayon::prelude::*;
 
 use super::cells::Cells;
-use crate::id::id;
+use super::pieces::in_pieces;
+use crate::id::{Id, Prefix};
 use crate::schema::col;
 
-/// Rows that one core takes at a time.
-const PIECE: usize = 8192;
+/// Configurations whose hashes are kept: neighbouring rows often share one, or go round a few.
+const KEPT: usize = 8;
 
 /// What the texts of a batch are made of.
 pub(super) struct Parts<'a> {
@@ -37,37 +37,27 @@ const NO_KNOBS: &str = "default";
 impl Parts<'_> {
     /// The five text columns.
     pub(super) fn columns(&self) -> PolarsResult<Vec<Column>> {
-        let starts: Vec<usize> = (0..self.rows).step_by(PIECE).collect();
-        let pieces: Vec<Vec<StringChunked>> =
-            starts.into_par_iter().map(|start| self.piece(start..(start + PIECE).min(self.rows))).collect();
-        let mut columns: Option<Vec<StringChunked>> = None;
-        for piece in pieces {
-            match &mut columns {
-                None => columns = Some(piece),
-                Some(columns) => {
-                    for (column, more) in columns.iter_mut().zip(&piece) {
-                        column.append(more)?;
-                    }
-                }
-            }
-        }
-        Ok(columns.into_iter().flatten().map(IntoColumn::into_column).collect())
+        in_pieces(self.rows, || (), |(), rows| Ok(self.piece(rows)))
     }
 
     fn piece(&self, rows: std::ops::Range<usize>) -> Vec<StringChunked> {
         let mut built = COLUMNS.map(|name| StringChunkedBuilder::new(name.into(), rows.len()));
         let (mut problem, mut config, mut ran) = (String::new(), String::new(), String::new());
-        let mut last = Last::default();
+        let mut known = Known { source: self.source, problem: Kept::new(1), config: Kept::new(KEPT) };
+        let labelled = self.labels.contains(&true);
         for row in rows {
             let family = self.families[row].as_deref().unwrap_or("unknown");
             let kernel = self.kernels.and_then(|kernels| kernels[row].as_deref()).unwrap_or_default();
             self.write_problem(row, family, &mut problem);
             write_config(self.knobs, |_| true, row, &mut config);
-            write_config(self.knobs, |knob| !self.labels[knob], row, &mut ran);
-            last.problem(family, &problem);
-            last.config(family, kernel, &config);
-            let experiment = id(&["experiment", self.source, family, kernel, &ran, &problem, self.devices[row]]);
-            let cells = [&problem, &config, &last.problem_id, &last.config_id, &experiment];
+            if labelled {
+                write_config(self.knobs, |knob| !self.labels[knob], row, &mut ran);
+            }
+            let ran = if labelled { &ran } else { &config };
+            let problem_id = known.problem(family, &problem);
+            let Hashed { config_id, experiment } = known.config([family, kernel, &config, ran]);
+            let experiment = experiment.id(&[&problem, self.devices[row]]);
+            let cells = [problem.as_str(), &config, problem_id.as_str(), config_id.as_str(), experiment.as_str()];
             built.iter_mut().zip(cells).for_each(|(column, cell)| column.append_value(cell));
         }
         built.into_iter().map(StringChunkedBuilder::finish).collect()
@@ -107,28 +97,87 @@ fn write_config(knobs: &[(String, Cells<'_>)], counts: impl Fn(usize) -> bool, r
     }
 }
 
-/// Neighbouring rows often share problem or configuration: their identifiers are made once.
-#[derive(Default)]
-struct Last {
-    problem: (String, String),
-    problem_id: String,
-    config: (String, String, String),
-    config_id: String,
+/// What the hashes of a configuration give.
+struct Hashed {
+    config_id: Id,
+    /// The experiment up to problem and device.
+    experiment: Prefix,
 }
 
-impl Last {
-    fn problem(&mut self, family: &str, problem: &str) {
-        if self.problem_id.is_empty() || self.problem.0 != family || self.problem.1 != problem {
-            self.problem = (family.to_owned(), problem.to_owned());
-            self.problem_id = id(&["problem", family, problem]);
-        }
+/// Hashes of the rows before.
+struct Known<'a> {
+    source: &'a str,
+    problem: Kept<2, Id>,
+    config: Kept<4, Hashed>,
+}
+
+impl Known<'_> {
+    fn problem(&mut self, family: &str, problem: &str) -> Id {
+        *self.problem.get([family, problem], || Prefix::of(&["problem"]).id(&[family, problem]))
     }
 
-    fn config(&mut self, family: &str, kernel: &str, config: &str) {
-        let known = &self.config;
-        if self.config_id.is_empty() || known.0 != family || known.1 != kernel || known.2 != config {
-            self.config = (family.to_owned(), kernel.to_owned(), config.to_owned());
-            self.config_id = id(&["config", family, kernel, config]);
+    /// Of family, kernel, configuration as asked, and as it ran.
+    fn config(&mut self, key: [&str; 4]) -> &Hashed {
+        let [family, kernel, config, ran] = key;
+        self.config.get(key, || Hashed {
+            config_id: Prefix::of(&["config"]).id(&[family, kernel, config]),
+            experiment: Prefix::of(&["experiment", self.source, family, kernel, ran]),
+        })
+    }
+}
+
+/// The last few values by their texts; the oldest goes first.
+struct Kept<const N: usize, T> {
+    entries: Vec<([String; N], T)>,
+    most: usize,
+    oldest: usize,
+}
+
+impl<const N: usize, T> Kept<N, T> {
+    fn new(most: usize) -> Self {
+        Self { entries: Vec::with_capacity(most), most, oldest: 0 }
+    }
+
+    fn get(&mut self, key: [&str; N], make: impl FnOnce() -> T) -> &T {
+        // The last part differs most often.
+        let same = |known: &[String; N]| known.iter().zip(key).rev().all(|(known, part)| known == part);
+        let at = self.entries.iter().position(|(known, _)| same(known)).unwrap_or_else(|| self.put(key, make()));
+        &self.entries[at].1
+    }
+
+    fn put(&mut self, key: [&str; N], value: T) -> usize {
+        if self.entries.len() < self.most {
+            self.entries.push((key.map(str::to_owned), value));
+            return self.entries.len() - 1;
         }
+        let at = self.oldest;
+        self.oldest = (at + 1) % self.most;
+        let (known, old) = &mut self.entries[at];
+        for (known, part) in known.iter_mut().zip(key) {
+            known.clear();
+            known.push_str(part);
+        }
+        *old = value;
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_what_was_made_for_the_same_texts() {
+        let mut kept: Kept<2, usize> = Kept::new(2);
+        let mut made = 0;
+        let mut get = |a: &str, b: &str| {
+            *kept.get([a, b], || {
+                made += 1;
+                made
+            })
+        };
+        assert_eq!([get("a", "b"), get("ab", ""), get("a", "b"), get("ab", "")], [1, 2, 1, 2]);
+        assert_eq!([get("", "ab"), get("ab", ""), get("a", "b"), get("ab", "")], [3, 2, 4, 5], "the oldest goes first");
+        assert_eq!(made, 5);
     }
 }
