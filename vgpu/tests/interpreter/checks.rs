@@ -52,6 +52,42 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     ),
     ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
     ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    (
+        "read by another lane, then written, no __syncwarp",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "read by another lane, __syncwarp, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; bar.warp.sync 0xffffffff; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    (
+        "read by another lane, barrier, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; bar.sync 0; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    (
+        "a shuffle orders no memory",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; shfl.sync.idx.b32 %f1, %f0, 0, 31, 0xffffffff; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "read by all lanes, then written by one of them",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; and.b32 %r10, %r1, 0xffffffe0; shl.b32 %r10, %r10, 2; add.u32 %r10, %r10, %r5; ld.shared.u32 %f0, [%r10]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "matrices belong to all lanes",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; and.b32 %r10, %r1, 0xffffffe0; shl.b32 %r10, %r10, 2; add.u32 %r10, %r10, %r5; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f0}, [%r10]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "a copy over what another lane still reads",
+        "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r8]; COPY cp.async.wait_all;",
+        &[WarpRace],
+    ),
+    ("own, read and written", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6]; st.shared.u32 [%r6], 1;", &[]),
     ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
     (
         "atomics by all",
