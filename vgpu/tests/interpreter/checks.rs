@@ -243,6 +243,27 @@ fn addresses_outside_every_allocation_say_what_is_near() {
 }
 
 #[test]
+fn guarded_bytes_at_either_end_of_an_allocation_are_nobodys() {
+    let rig = Rig::new();
+    let words = rig.buffer("words", &[0u32; 64]);
+    rig.memory.guard(words, 16).unwrap();
+    rig.memory.guard(words + 240, 16).unwrap();
+    assert!(rig.memory.guard(words + 20, 4).is_err() && rig.memory.guard(words + 250, 16).is_err());
+    let body = "mul.wide.u32 %rd3, %r4, 4; add.s64 %rd3, %rd0, %rd3; ld.global.u32 %f0, [%rd3]; st.global.u32 [%rd3], %f0;";
+    let at = |first: u64, threads: u32| rig.run(&kernel("", body), "k", 1, threads, &[words + first, 0, 0, 0]);
+    assert!(at(16, 56).is_ok());
+    for (first, threads, place) in [
+        (12, 32, "4 bytes before the first that kernels may touch of `words` (256 bytes)"),
+        (116, 32, "1 bytes past the last that kernels may touch of `words` (256 bytes)"),
+    ] {
+        let Err(Fault::Address(finding)) = at(first, threads) else { panic!("{first} was let through") };
+        assert!(finding.kind == FindingKind::OutOfBounds && finding.what.contains(place), "{finding}");
+    }
+    rig.memory.write(words, &[7; 256]).unwrap();
+    assert_eq!(rig.read::<u32>(words + 240, 4), [0x0707_0707; 4]);
+}
+
+#[test]
 fn freed_memory_is_known_for_what_it_was() {
     let rig = Rig::new();
     let (old, new) = (rig.buffer("old", &[0u32; 8]), rig.buffer("new", &[0u32; 8]));
