@@ -16,10 +16,8 @@ const FAR: f64 = 0.3;
 const DRAM_REACH: f64 = 0.92;
 
 /// Per multiprocessor and clock: FP32 and FP64 FLOP, FP16 tensor FLOP (0: no such kernel). GB/s: second-level cache, main memory.
-const CARDS: [(&str, [f64; 3], [f64; 2]); 2] = [
-    ("t4", [128.0, 4.0, 0.0], [1270.0, 320.0]),
-    ("rtx4070", [256.0, 4.0, 512.0], [1900.0, 504.0]),
-];
+const CARDS: [(&str, [f64; 3], [f64; 2]); 2] =
+    [("t4", [128.0, 4.0, 0.0], [1270.0, 320.0]), ("rtx4070", [256.0, 4.0, 512.0], [1900.0, 504.0])];
 /// The card that a child process measures.
 const CHILD: &str = "TILECAST_TEST_ROOFS_OF";
 
