@@ -152,10 +152,26 @@ pub(super) fn repeat(s: &mut Session<'_>, launches: usize, times: u64) -> u64 {
         ))
     };
     let Some(mut bills) = s.inner.made.range(first..).map(bill).collect::<Option<Vec<_>>>() else { return 0 };
+    // Launches that go on alike are one entry of the traces, which is where time goes.
+    let mut run: Option<(Span, Activity)> = None;
     for _ in 0..times {
         for (stream, bill) in &mut bills {
-            bill.priced = Some(book(s, *stream, bill).1);
+            let (span, priced) = place(s, *stream, bill);
+            bill.priced = Some(priced);
+            match &mut run {
+                Some((whole, activity)) if whole.end_ns == span.begin_ns && *activity == priced.1.activity => {
+                    whole.end_ns = span.end_ns;
+                }
+                _ => {
+                    if let Some((whole, activity)) = run.replace((span, priced.1.activity)) {
+                        s.card().traces.compute(whole, &activity);
+                    }
+                }
+            }
         }
+    }
+    if let Some((whole, activity)) = run {
+        s.card().traces.compute(whole, &activity);
     }
     s.inner.remembered += times * launches as u64;
     times
@@ -193,6 +209,13 @@ struct Bill {
 
 /// Books the launch's time on its stream and its power on the card.
 fn book(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKey, Price)) {
+    let (span, priced) = place(s, stream, bill);
+    s.card().traces.compute(span, &priced.1.activity);
+    (span, priced)
+}
+
+/// Books the launch's time on its stream.
+fn place(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKey, Price)) {
     queue(s);
     let ready = s.ready_ns(stream);
     let card = s.card();
@@ -205,7 +228,6 @@ fn book(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKe
         }
     };
     let span = s.occupy(stream, Engine::Compute, price.ns);
-    s.card().traces.compute(span, &price.activity);
     let device = s.device;
     s.inner.queues[device].push_back(span.end_ns);
     (span, (key, price))
