@@ -87,6 +87,16 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
         "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r8]; COPY cp.async.wait_all;",
         &[WarpRace],
     ),
+    (
+        "rows of a matrix that are not there, in lanes that drop them",
+        "and.b32 %r11, %r1, 31; shl.b32 %r10, %r11, 4; add.u32 %r10, %r10, %r5; shl.b32 %r12, %r9, 8; add.u32 %r10, %r10, %r12; setp.lt.u32 %p0, %r11, 4; @%p0 st.shared.v4.u32 [%r10], {%r1, %r1, %r1, %r1}; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f1}, [%r10]; setp.ge.u32 %p1, %r11, 16; @%p1 bra END; OUT END:",
+        &[],
+    ),
+    (
+        "rows of a matrix that are not there, stored",
+        "and.b32 %r11, %r1, 31; shl.b32 %r10, %r11, 4; add.u32 %r10, %r10, %r5; shl.b32 %r12, %r9, 8; add.u32 %r10, %r10, %r12; setp.lt.u32 %p0, %r11, 4; @%p0 st.shared.v4.u32 [%r10], {%r1, %r1, %r1, %r1}; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f1}, [%r10]; OUT",
+        &[UninitialisedShared],
+    ),
     ("own, read and written", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6]; st.shared.u32 [%r6], 1;", &[]),
     ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
     (
