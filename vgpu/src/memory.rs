@@ -49,6 +49,8 @@ pub(crate) struct Allocation {
     pub(crate) id: AllocationId,
     pub(crate) base: u64,
     pub(crate) size: u64,
+    /// What kernels may touch of it: first address and the one past the last.
+    open: [AtomicU64; 2],
     pub(crate) label: String,
     pub(crate) data: NonNull<u8>,
     layout: Layout,
@@ -68,6 +70,11 @@ impl Drop for Allocation {
 }
 
 impl Allocation {
+    /// Whether a kernel may touch `low..high`.
+    #[inline(always)]
+    pub(crate) fn admits(&self, low: u64, high: u64) -> bool {
+        low >= self.open[0].load(Ordering::Relaxed) && high <= self.open[1].load(Ordering::Relaxed)
+    }
     pub(crate) fn bump(&self) {
         self.version.fetch_add(1, Ordering::Relaxed);
     }
@@ -163,8 +170,8 @@ impl Memory {
         // SAFETY: the layout has a size of at least 512.
         let data = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(refusal)?;
         let (base, id) = (table.next, AllocationId(table.next_id));
-        let allocation =
-            Arc::new(Allocation { id, base, size: bytes, label: label.to_owned(), data, layout, version: AtomicU64::new(1) });
+        let (open, version) = ([AtomicU64::new(base), AtomicU64::new(base + bytes)], AtomicU64::new(1));
+        let allocation = Arc::new(Allocation { id, base, size: bytes, open, label: label.to_owned(), data, layout, version });
         table.next += room + RED_ZONE;
         table.next_id += 1;
         table.used += room;
@@ -200,6 +207,26 @@ impl Memory {
             Some(allocation) => Ok(Arc::clone(allocation)),
             None => Err(BadAddress { address, bytes, reason: nearest(&table, address) }),
         }
+    }
+
+    /// Forbids kernels to touch `bytes` at `ptr`, at the start or at the end of an allocation, as if they lay outside it. Copies and fills go on.
+    ///
+    /// # Errors
+    /// The range lies elsewhere.
+    pub fn guard(&self, ptr: u64, bytes: u64) -> Result<(), BadAddress> {
+        let allocation = self.range(ptr, bytes)?;
+        let [low, high] = &allocation.open;
+        if ptr == allocation.base {
+            low.fetch_max(ptr + bytes, Ordering::Relaxed);
+        } else if ptr + bytes == allocation.base + allocation.size {
+            high.fetch_min(ptr, Ordering::Relaxed);
+        } else {
+            let reason = "it is neither at the start nor at the end of an allocation".to_owned();
+            return Err(BadAddress { address: ptr, bytes, reason });
+        }
+        // What ran before may be refused now.
+        allocation.bump();
+        Ok(())
     }
 
     /// Host to device; bumps the allocation's version.
@@ -302,6 +329,13 @@ fn nearest(table: &Table, address: u64) -> String {
     let below = table.live.range(..=address).next_back().map(|(_, a)| a);
     let above = table.live.range(address..).next().map(|(_, a)| a);
     if let Some(a) = below.filter(|a| address < a.base + a.size) {
+        let [low, high] = [0, 1].map(|end| a.open[end].load(Ordering::Relaxed));
+        if address < low || address >= high {
+            let whole = named(&a.label, a.size);
+            let (far, side) =
+                if address < low { (low - address, "before the first") } else { (address + 1 - high, "past the last") };
+            return format!("{far} bytes {side} that kernels may touch of {whole}");
+        }
         return format!(
             "{} bytes into {}, {} before its end",
             address - a.base,

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::driver::config::Config;
-use crate::driver::objects::{Context, Event, Function, HostBlock, LoadedModule, Memo, MemoKey, Stream};
+use crate::driver::objects::{Context, Event, Function, HostBlock, LoadedModule, Made, Memo, MemoKey, Stream};
 use crate::memory::Memory;
 use crate::nvml::card::Card;
 use crate::ptx::Module;
@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) cards: Vec<Card>,
     pub(crate) parsed: HashMap<String, Arc<Module>>,
     pub(crate) memo: HashMap<MemoKey, Memo>,
+    /// The launches made last, the latest at the end.
+    pub(crate) made: VecDeque<Made>,
     /// Launches that were interpreted, and launches that only took their time.
     pub(crate) executed: u64,
     pub(crate) remembered: u64,

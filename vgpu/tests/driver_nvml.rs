@@ -6,11 +6,11 @@ mod driver_support;
 
 use std::ffi::{CStr, c_char};
 
-use driver_support::{Arg, WORK, alloc, load, machine, ok, run, start};
+use driver_support::{Arg, BUMP, FILL, NEXT, WORK, alloc, load, machine, ok, put, run, start};
 use vgpu::driver::config::Config;
 use vgpu::driver::context;
 use vgpu::driver::ffi::{Out, Text};
-use vgpu::driver::virtual_time::{vgpuAdvance, vgpuNow, vgpuTrueEnergy, vgpuTruePower};
+use vgpu::driver::virtual_time::{vgpuAdvance, vgpuLaunches, vgpuNow, vgpuRepeat, vgpuTrueEnergy, vgpuTruePower};
 use vgpu::nvml::fields::{self, FieldValue, Sample};
 use vgpu::nvml::processes::{self, Process};
 use vgpu::nvml::scenario::Scenario;
@@ -364,4 +364,59 @@ fn settings_outlive_the_process_that_made_them_where_a_file_keeps_them() {
     std::fs::remove_file(&path).unwrap();
     opened(&|| assert_eq!(limit(), 400_000, "without the file a card starts afresh"));
     let _ = std::fs::remove_file(&path);
+}
+
+/// A throttled stretch in the middle and somebody else at its end, so that the price of a launch changes on the way.
+const BUMPY: &str = "seed = 3\n[power]\nidle_w = 40.0\n[[throttle]]\nfrom_s = 10.001\nto_s = 10.003\nsm_mhz = 600\nreason = \"hw-thermal-slowdown\"\n\
+                     [[process]]\npid = 4242\nmemory_mib = 8\npower_w = 30.0\nshare = 0.25\nfrom_s = 10.004\n";
+
+#[test]
+fn launches_repeated_at_once_leave_the_time_the_energy_and_the_sensors_of_as_many_calls() {
+    let times = 3000u64;
+    let seen = |at_once: bool| {
+        with("a100", BUMPY, || {
+            let (x, y, out) = (alloc(128), alloc(128), alloc(4 * 256 * 108));
+            let (fill, next, work) = (load(FILL, "fill"), load(NEXT, "next"), load(WORK, "work"));
+            let begin = vgpuNow(0);
+            let calls = || {
+                ok(run(fill, 1, 32, &[Arg::P(x), Arg::U(5), Arg::U(32)]));
+                ok(run(next, 1, 32, &[Arg::P(y), Arg::P(x), Arg::U(32)]));
+                ok(run(work, 108, 256, &[Arg::P(out), Arg::U(20)]));
+            };
+            calls();
+            if at_once {
+                assert_eq!(vgpuRepeat(3, times), times);
+            } else {
+                (0..times).for_each(|_| calls());
+            }
+            let queued = vgpuNow(0);
+            ok(context::cuCtxSynchronize());
+            let end = vgpuNow(0);
+            vgpuAdvance(0, SECOND / 10);
+            let (mut executed, mut remembered) = (0, 0);
+            vgpuLaunches(Out::to(&mut executed), Out::to(&mut remembered));
+            let energy: u64 = read(|out| readings::nvmlDeviceGetTotalEnergyConsumption(CARD, out));
+            let power: u32 = read(|out| readings::nvmlDeviceGetPowerUsage(CARD, out));
+            let truth = vgpuTrueEnergy(0, begin, end + SECOND / 20).to_bits();
+            assert!(end - begin > SECOND / 200, "{} ns", end - begin);
+            (queued, end, truth, energy, power, (executed, remembered))
+        })
+    };
+    assert_eq!(seen(true), seen(false));
+}
+
+#[test]
+fn what_would_have_to_be_executed_is_not_repeated() {
+    with("a100", "", || {
+        assert_eq!(vgpuRepeat(1, 5), 0, "nothing was launched");
+        let x = alloc(128);
+        put(x, &[0; 32]);
+        let (bump, fill) = (load(BUMP, "bump"), load(FILL, "fill"));
+        ok(run(bump, 1, 32, &[Arg::P(x)]));
+        assert_eq!(vgpuRepeat(1, 5), 0, "it reads what it writes");
+        ok(run(fill, 1, 32, &[Arg::P(x), Arg::U(5), Arg::U(32)]));
+        assert_eq!((vgpuRepeat(2, 5), vgpuRepeat(0, 5), vgpuRepeat(3, 5), vgpuRepeat(1, 5)), (0, 0, 0, 5));
+        put(x, &[0; 32]);
+        assert_eq!(vgpuRepeat(1, 5), 0, "what it wrote has changed");
+    });
 }

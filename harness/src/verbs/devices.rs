@@ -43,15 +43,18 @@ impl Args {
     /// [`Fail`] where not even the CPU can be opened.
     pub fn run(self) -> Result<Exit, Fail> {
         self.cuda.apply();
-        let mut found = vec![self.look(device::open(device::DEFAULT)?, Vec::new())];
+        let cpu = device::open(device::DEFAULT)?;
+        let roofs = self.roofs_of(&*cpu);
+        let mut found = vec![Found::of(cpu, roofs, Vec::new())];
         match cuda::found(&device::cuda_options().libraries) {
             Ok(gpus) if gpus.is_empty() => found.push(Found::none("the driver finds no GPU")),
             Ok(gpus) => {
                 for gpu in gpus {
                     found.push(match CudaDevice::open(&gpu.spec, device::cuda_options()) {
                         Ok(device) => {
-                            let notes = device.notes().unwrap_or_default();
-                            self.look(Box::new(device), notes)
+                            let roofs = self.roofs_of(&device);
+                            let notes = [device.notes().unwrap_or_default(), device.missing_roofs()].concat();
+                            Found::of(Box::new(device), roofs, notes)
                         }
                         Err(error) => Found::missing(gpu.spec, error.to_string()),
                     });
@@ -67,11 +70,8 @@ impl Args {
         Ok(Exit::Done)
     }
 
-    fn look(&self, device: Box<dyn Device>, notes: Vec<String>) -> Found {
-        let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
-        let roofs = if self.roofs { device.roofs() } else { Vec::new() };
-        let settings = device.limits().map(|mut limits| Axes::of(limits.as_mut()).words()).unwrap_or_default();
-        Found { device: Ok(device), roofs, compiler, notes, settings }
+    fn roofs_of(&self, device: &dyn Device) -> Vec<Roof> {
+        if self.roofs { device.roofs() } else { Vec::new() }
     }
 }
 
@@ -85,6 +85,12 @@ fn compiles_for(arch: u32) -> Result<String, String> {
 }
 
 impl Found {
+    fn of(device: Box<dyn Device>, roofs: Vec<Roof>, notes: Vec<String>) -> Self {
+        let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
+        let settings = device.limits().map(|mut limits| Axes::of(limits.as_mut()).words()).unwrap_or_default();
+        Self { device: Ok(device), roofs, compiler, notes, settings }
+    }
+
     fn none(reason: &str) -> Self {
         // The reason names its subject; here the subject stands before it already.
         let reason = reason.strip_prefix("device `cuda` ").unwrap_or(reason).to_owned();

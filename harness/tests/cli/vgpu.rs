@@ -62,8 +62,6 @@ fn a_sweep_has_power_and_the_demo_runs_the_whole_way_to_a_page_that_says_it_is_v
         assert_eq!((&row["source"], &row["energy_source"]), (&"vgpu".into(), &"nvml".into()), "{row}");
         assert!(["time_s", "energy_j", "power_w"].iter().all(|column| positive(&row, column)), "{row}");
     }
-    // Power for each of the demo's forty points would take minutes: relaunches of kernels of microseconds, two million for a point.
-    let libraries = without_power(libraries);
     let said = run(&dir, 0, &libraries, &["demo", "--device", "cuda:0", "-o", "d"]);
     for words in ["1. sweep", "2. fit", "3. evaluate", "4. recommend", "5. re-measure", "6. report"] {
         assert!(said.out.contains(words), "{}", said.out);
@@ -71,8 +69,8 @@ fn a_sweep_has_power_and_the_demo_runs_the_whole_way_to_a_page_that_says_it_is_v
     let rows = dir.rows("d/store");
     assert!(rows.iter().all(|row| row["source"] == "vgpu") && rows.len() > 20, "{} rows", rows.len());
     for row in rows.iter().filter(|row| row["status"] == "ok") {
-        let facts = ["time_s", "registers", "occupancy", "waves"];
-        assert!(facts.iter().all(|column| positive(row, column)), "{row}");
+        let facts = ["time_s", "energy_j", "power_w", "registers", "occupancy", "waves"];
+        assert!(facts.iter().all(|column| positive(row, column)) && row["energy_source"] == "nvml", "{row}");
     }
     let page = std::fs::read_to_string(dir.path("d/report.html")).expect("the page");
     assert!(page.contains("Virtual device") && page.contains("fig-resources"));

@@ -9,8 +9,10 @@ use tilecast_kernels::{
 };
 
 /// The texts that are mutilated, by name.
-pub(crate) static TEXTS: [(&str, &str); 9] = [
+pub(crate) static TEXTS: [(&str, &str); 11] = [
+    ("half.cuh", text::HALF),
     ("element.cuh", text::ELEMENT),
+    ("async.cuh", text::ASYNC),
     ("blocks.cuh", text::BLOCKS),
     ("feed.cuh", text::FEED),
     ("mma.cuh", text::MMA),

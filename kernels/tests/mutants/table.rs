@@ -46,6 +46,18 @@ pub(super) const CASES: &[Case] = &[
         "tile_m=32 tile_n=32 tile_k=8 stages=1 vector=1 split_k=3 swizzle=2",
     ),
     case(
+        "gemm_regblock",
+        Dtype::F32,
+        "m=37 n=41 k=53 layout=nn alpha=-2 ld_pad=3",
+        "tile_m=32 tile_n=32 tile_k=8 stages=3 vector=1 split_k=1",
+    ),
+    case(
+        "gemm_tc",
+        Dtype::Bf16,
+        "m=37 n=41 k=71 layout=nn alpha=-2 beta=3 ld_pad=3",
+        "tile_m=32 tile_n=32 tile_k=16 warps_m=1 warps_n=2 stages=1 split_k=1",
+    ),
+    case(
         "gemm_tc",
         Dtype::F16,
         "m=37 n=40 k=72 layout=nn alpha=-2 beta=3",
@@ -117,6 +129,15 @@ pub(super) const CASES: &[Case] = &[
 type Mistake = (&'static str, &'static str, &'static str, &'static str);
 
 pub(super) const MISTAKES: &[Mistake] = &[
+    ("half.cuh", "cvt.f32.f16 %0, %1;", "cvt.rn.f32.u16 %0, %1;", "bits of f16 read as a number"),
+    ("half.cuh", "cvt.rn.f16.f32 %0, %1;", "cvt.rn.bf16.f32 %0, %1;", "bf16 stored for f16"),
+    ("half.cuh", "(unsigned)bits << 16", "(unsigned)bits << 15", "bf16 shifted one bit too few"),
+    ("half.cuh", "cvt.rn.bf16.f32 %0, %1;", "cvt.rn.f16.f32 %0, %1;", "f16 stored for bf16"),
+    ("async.cuh", "asm volatile(\"cp.async.wait_group %0;\" ::\"n\"(PENDING) : \"memory\");", "", "no wait for copies"),
+    ("async.cuh", "\"n\"(PENDING)", "\"n\"(PENDING + 1)", "waits for one group fewer"),
+    ("async.cuh", "asm volatile(\"cp.async.commit_group;\" ::: \"memory\");", "", "groups never closed"),
+    ("async.cuh", "[%1], 16, %2;", "[%1], 16, 16;", "copies of 16 bytes without their tail"),
+    ("async.cuh", "[%1], %2, %3;", "[%1], %2, %2;", "shorter copies without their tail"),
     ("element.cuh", "if (beta != 0)", "if (true)", "beta = 0 reads C"),
     ("element.cuh", "alpha * total", "total", "without alpha"),
     ("blocks.cuh", "blockIdx.x / tiles_n", "blockIdx.x / tiles_m", "tiles counted along the other side"),
@@ -232,6 +253,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     ),
     ("chain.cu", "if (row >= rows || k >= depth)", "if (row >= rows)", "weights past the depth"),
     ("chain.cu", "k + row < depth && column < left;", "column < left;", "rows of X past the depth"),
+    ("chain.cu", "k + row < depth && column < left;", "k + row < depth;", "columns of X past the batch"),
     ("chain.cu", "buffer + next % STAGES", "buffer + tile % STAGES", "the tile in use overwritten"),
     ("chain.cu", "(g + 8 * half) * PITCH", "g * PITCH", "half the rows of a fragment lost"),
     ("chain.cu", "row + 16 * m + r < rows && column < left", "column < left", "rows past the product stored by a warp"),

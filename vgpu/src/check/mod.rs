@@ -1,6 +1,7 @@
 //! What is checked while a kernel runs, and what is said when a check fails.
 
 pub(crate) mod global;
+pub(crate) mod lanes;
 pub(crate) mod shared;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use std::fmt;
 pub enum Check {
     /// Reads of shared memory nobody wrote.
     Uninitialised,
-    /// Conflicting accesses to shared memory by two warps, or by two lanes of one, without a barrier between.
+    /// Conflicting accesses to shared memory by two warps, or by two lanes of one, without a barrier (or `__syncwarp`) between.
     SharedRaces,
     /// Conflicting accesses to global memory by two blocks. Also feeds `unique_bytes` and `Report::idempotent`.
     GlobalRaces,

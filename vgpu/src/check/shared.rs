@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::lanes::Hazard;
 use super::{Check, Checks};
 
 const WRITER: u32 = 32;
@@ -23,8 +24,8 @@ pub(crate) enum Trouble {
     Written(u32),
     /// Another warp read it.
     Read(u32),
-    /// Another lane of the warp wrote it and no `__syncwarp` came between.
-    Lane(u32),
+    /// Another lane of the warp touched it and no `__syncwarp` came between.
+    Lane(Hazard),
     /// A `cp.async` to it has not been waited for.
     InFlight,
 }
@@ -50,8 +51,6 @@ struct Clocks {
 #[derive(Debug)]
 pub(crate) struct SharedShadow {
     cells: Vec<u64>,
-    /// Writing lane and the warp's sync count, for writes of this epoch.
-    lanes: Vec<u16>,
     shift: u32,
     /// Now.
     time: u32,
@@ -67,19 +66,28 @@ impl SharedShadow {
     pub(crate) fn new(bytes: usize, shift: u32, checks: Checks) -> Self {
         let (races, uninitialised) = (checks.has(Check::SharedRaces), checks.has(Check::Uninitialised));
         let cells = if races || uninitialised { (bytes + 3) >> shift } else { 0 };
-        Self { cells: vec![0; cells], lanes: vec![0; cells], shift, time: 1, base: 1, clocks: None, races, uninitialised }
+        Self { cells: vec![0; cells], shift, time: 1, base: 1, clocks: None, races, uninitialised }
     }
 
     /// As new.
     pub(crate) fn reset(&mut self) {
         self.cells.fill(0);
-        self.lanes.fill(0);
         (self.time, self.base, self.clocks) = (1, 1, None);
     }
 
     /// Whether nothing is checked.
     pub(crate) fn is_off(&self) -> bool {
         self.cells.is_empty()
+    }
+
+    /// Granules of the whole, none where nothing is checked.
+    pub(crate) fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// A granule has `1 << shift` bytes.
+    pub(crate) fn shift(&self) -> u32 {
+        self.shift
     }
 
     /// Granules of a byte range.
@@ -136,26 +144,9 @@ impl SharedShadow {
         }
     }
 
-    /// Whether this epoch's last write of a granule was by another lane of warp `w` since its last `__syncwarp`.
-    pub(crate) fn lane_conflict(&self, w: u32, at: usize, lane: u32, syncs: u16) -> Option<Trouble> {
-        let cell = self.cells[at];
-        let own = cell >> EPOCH == u64::from(self.base) && cell & (WRITTEN | 31 << WRITER) == WRITTEN | u64::from(w) << WRITER;
-        let by = self.lanes[at];
-        let other = u32::from(by & 31);
-        (self.races && own && cell & PENDING == 0 && by >> 5 == syncs & 0x7ff && other != lane).then_some(Trouble::Lane(other))
-    }
-
-    /// Whether warp `w` itself wrote any granule of the range in this epoch, so that lanes have to be looked at.
-    #[inline]
-    pub(crate) fn own_writes(&self, w: u32, range: std::ops::Range<usize>) -> bool {
-        let mine = u64::from(self.base) << EPOCH | WRITTEN | u64::from(w) << WRITER;
-        self.cells[range].iter().any(|c| c & !(KEPT | 0xffff_ffff) == mine)
-    }
-
-    /// Notes the lane that wrote a granule.
-    #[inline(always)]
-    pub(crate) fn written_by(&mut self, at: usize, lane: u32, syncs: u16) {
-        self.lanes[at] = (syncs & 0x7ff) << 5 | lane as u16;
+    /// Whether a copy to a granule has not been waited for.
+    pub(crate) fn in_flight(&self, at: usize) -> bool {
+        self.cells[at] & PENDING != 0
     }
 
     /// Warp `w` writes a range.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::code::Code;
 use super::config::OnFinding;
 use super::function::Decoded;
-use super::objects::{Memo, MemoKey, Price, PriceKey};
+use super::objects::{Made, Memo, MemoKey, Price, PriceKey};
 use super::session::{Session, StreamName};
 use crate::launch::{self, Fault, Launch, Limits, Options, Report};
 use crate::memory::{AllocationId, Memory};
@@ -17,6 +17,8 @@ use crate::time::{Activity, Clocks, Engine, Model, Shape, Span, Work, capped, co
 const QUEUE: usize = 1024;
 /// Launches remembered.
 const MEMO_KEPT: usize = 4096;
+/// Launches made last that can be repeated.
+const MADE_KEPT: usize = 64;
 
 /// Whether blocks may wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub(super) fn execute(s: &mut Session<'_>, kernel: &Decoded, request: Request) -
         {
             memo.priced = Some(priced);
         }
+        made(s, request.stream, key);
         return Ok(());
     }
     s.inner.memo.remove(&key);
@@ -122,9 +125,56 @@ fn finish(s: &mut Session<'_>, kernel: &Decoded, stream: StreamName, key: MemoKe
         if s.inner.memo.len() >= MEMO_KEPT {
             s.inner.memo.clear();
         }
-        s.inner.memo.insert(key, memo);
+        s.inner.memo.insert(key.clone(), memo);
     }
+    made(s, stream, key);
     Ok(())
+}
+
+fn made(s: &mut Session<'_>, stream: StreamName, key: MemoKey) {
+    if s.inner.made.len() == MADE_KEPT {
+        s.inner.made.pop_front();
+    }
+    let context = s.id;
+    s.inner.made.push_back(Made { context, stream, key });
+}
+
+/// Books the context's last `launches` launches `times` times more, as if they were made again one by one. Gives `times`, and 0 where they were fewer, or one of
+/// them would have to run.
+pub(super) fn repeat(s: &mut Session<'_>, launches: usize, times: u64) -> u64 {
+    let Some(first) = s.inner.made.len().checked_sub(launches).filter(|_| launches > 0) else { return 0 };
+    let memory = &s.machine.memories[s.device];
+    let bill = |made: &Made| {
+        let memo = s.inner.memo.get(&made.key).filter(|memo| made.context == s.id && unchanged(memory, &memo.versions))?;
+        Some((
+            made.stream,
+            Bill { blocks: made.key.grid, work: memo.work.clone(), footprint: memo.footprint, priced: memo.priced },
+        ))
+    };
+    let Some(mut bills) = s.inner.made.range(first..).map(bill).collect::<Option<Vec<_>>>() else { return 0 };
+    // Launches that go on alike are one entry of the traces, which is where time goes.
+    let mut run: Option<(Span, Activity)> = None;
+    for _ in 0..times {
+        for (stream, bill) in &mut bills {
+            let (span, priced) = place(s, *stream, bill);
+            bill.priced = Some(priced);
+            match &mut run {
+                Some((whole, activity)) if whole.end_ns == span.begin_ns && *activity == priced.1.activity => {
+                    whole.end_ns = span.end_ns;
+                }
+                _ => {
+                    if let Some((whole, activity)) = run.replace((span, priced.1.activity)) {
+                        s.card().traces.compute(whole, &activity);
+                    }
+                }
+            }
+        }
+    }
+    if let Some((whole, activity)) = run {
+        s.card().traces.compute(whole, &activity);
+    }
+    s.inner.remembered += times * launches as u64;
+    times
 }
 
 /// A fault of the launch itself is the call's error; one of the kernel poisons the context.
@@ -159,6 +209,13 @@ struct Bill {
 
 /// Books the launch's time on its stream and its power on the card.
 fn book(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKey, Price)) {
+    let (span, priced) = place(s, stream, bill);
+    s.card().traces.compute(span, &priced.1.activity);
+    (span, priced)
+}
+
+/// Books the launch's time on its stream.
+fn place(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKey, Price)) {
     queue(s);
     let ready = s.ready_ns(stream);
     let card = s.card();
@@ -171,7 +228,6 @@ fn book(s: &mut Session<'_>, stream: StreamName, bill: &Bill) -> (Span, (PriceKe
         }
     };
     let span = s.occupy(stream, Engine::Compute, price.ns);
-    s.card().traces.compute(span, &price.activity);
     let device = s.device;
     s.inner.queues[device].push_back(span.end_ns);
     (span, (key, price))

@@ -102,6 +102,14 @@ pub(crate) struct MemoKey {
     pub(crate) params: Vec<u8>,
 }
 
+/// A launch that was made, as [`super::repeat`] needs it.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) context: u64,
+    pub(crate) stream: super::session::StreamName,
+    pub(crate) key: MemoKey,
+}
+
 /// A launch that can be answered without running it: it reads nothing it writes, and nothing it touched has changed.
 #[derive(Debug)]
 pub(crate) struct Memo {

@@ -53,7 +53,7 @@ pub(super) fn enter<R>(work: impl FnOnce(&mut Session<'_>) -> Result<R, Code>) -
 
 /// A stream as calls name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum StreamName {
+pub(crate) enum StreamName {
     /// The default stream, which waits for all blocking streams and they for it.
     Default,
     /// The calling thread's default stream.

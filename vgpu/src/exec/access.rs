@@ -7,9 +7,10 @@ use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
 use crate::check::global::{Collision, Seen};
-use crate::check::shared::{SharedShadow, Trouble};
+use crate::check::lanes::{Hazard, Moment, Owners, SEVERAL};
+use crate::check::shared::Trouble;
 use crate::launch::Fault;
-use crate::ptx::op::{Inst, NO_SYM, Order, Space};
+use crate::ptx::op::{Inst, NO_SYM, Op, Order, Space};
 use crate::ptx::types::{Class, Reg, Ty};
 
 /// What is done to memory.
@@ -173,6 +174,7 @@ impl<'e> Worker<'e> {
         }
         self.counters.shared_requests += 1;
         self.counters.shared_conflict_cycles += u64::from(p.conflicts);
+        self.counters.shared_wavefronts += u64::from(p.wavefronts);
         let base = b.shared.as_mut_ptr().cast::<u8>();
         let from = base.wrapping_add(lead as usize);
         let mut out = [base; 32];
@@ -194,31 +196,40 @@ impl<'e> Worker<'e> {
             }
             return;
         }
-        let ranges = &self.patterns[req.slot as usize].ranges;
-        let granules = |shadow: &SharedShadow, (start, len): (i64, u32)| shadow.granules((first + start) as u32, len);
-        // Before the access is noted: what lanes of this very warp wrote since they last synchronised.
-        let own = ranges.iter().any(|&r| b.shadow.own_writes(w.id, granules(&b.shadow, r)));
-        let mut bad = if own { lane_hazards(b, w, req) } else { None };
-        for &range in ranges {
-            let range = granules(&b.shadow, range);
-            let trouble = if req.access == Access::Write { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };
+        let Some((granule, trouble)) = self.shared_hazard(b, w, req, first) else { return };
+        let byte = b.shadow.byte_of(granule);
+        let (pattern, rel) = (&self.patterns[req.slot as usize], i64::from(byte) - first);
+        let lane = match trouble {
+            Trouble::Lane(Hazard::Read(other) | Hazard::Written(other)) => pattern.lane_beside(rel, other),
+            _ => pattern.lane_at(rel),
+        };
+        match trouble {
+            Trouble::Uninitialised => self.taint(b, w.id, req, (lane, byte)),
+            _ => self.shared_trouble(b, w.id, lane, req, byte, trouble),
+        }
+    }
+
+    /// Notes a weak access of the bytes from `first` on and gives the first granule with trouble. Lanes of this very warp come before other warps.
+    fn shared_hazard(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>, first: i64) -> Option<(usize, Trouble)> {
+        let (now, writes) = (Moment::new(w.id, w.syncs), req.access == Access::Write);
+        let pattern = &mut self.patterns[req.slot as usize];
+        if !b.lanes.is_off() {
+            pattern.own(b.shadow.shift());
+        }
+        let (mut owners, mut bad) = (pattern.owners.as_slice(), None);
+        for &(start, len) in &pattern.ranges {
+            let range = b.shadow.granules((first + start) as u32, len);
+            if !b.lanes.is_off() {
+                let (mine, rest) = owners.split_at(range.len());
+                owners = rest;
+                let by = if is_collective(req.inst.op) { Owners::All } else { Owners::Each(mine) };
+                let hazard = if writes { b.lanes.write(now, range.clone(), by) } else { b.lanes.read(now, range.clone(), by) };
+                bad = bad.or(hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard))));
+            }
+            let trouble = if writes { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };
             bad = bad.or(trouble);
         }
-        if req.access == Access::Write {
-            for lane in lanes(req.mask) {
-                for at in b.shadow.granules(req.addresses[lane] as u32, req.bytes) {
-                    b.shadow.written_by(at, lane as u32, w.syncs);
-                }
-            }
-        }
-        if let Some((granule, trouble)) = bad {
-            let byte = b.shadow.byte_of(granule);
-            let lane = self.patterns[req.slot as usize].lane_at(i64::from(byte) - first);
-            match trouble {
-                Trouble::Uninitialised => self.taint(b, w.id, req, (lane, byte)),
-                _ => self.shared_trouble(b, w.id, lane, req, byte, trouble),
-            }
-        }
+        bad
     }
 
     /// Says what an access to shared memory collided with.
@@ -244,8 +255,13 @@ impl<'e> Worker<'e> {
                 Trouble::Uninitialised => format!("{here}, which nobody has written"),
                 Trouble::Written(other) => format!("{here}, which warp {other} wrote with no barrier in between"),
                 Trouble::Read(other) => format!("{here}, which warp {other} reads with no barrier in between"),
-                Trouble::Lane(other) => {
-                    format!("{here} in lane {lane}, which lane {other} of the same warp wrote with no __syncwarp in between")
+                Trouble::Lane(hazard) => {
+                    let (other, did) = match hazard {
+                        Hazard::Written(other) => (other, "wrote"),
+                        Hazard::Read(other) => (other, "read"),
+                    };
+                    let other = if other == SEVERAL { "other lanes".to_owned() } else { format!("lane {other}") };
+                    format!("{here} in lane {lane}, which {other} of the same warp {did} with no __syncwarp in between")
                 }
                 Trouble::InFlight => format!("{here}, to which a cp.async is still in flight"),
             }
@@ -310,7 +326,7 @@ impl<'e> Worker<'e> {
     #[inline(always)]
     fn locate(&mut self, slot: usize, low: u64, high: u64) -> Option<usize> {
         let all = &self.env.allocations;
-        let holds = |i: usize| all.get(i).is_some_and(|a| low >= a.base && high <= a.base + a.size);
+        let holds = |i: usize| all.get(i).is_some_and(|a| a.admits(low, high));
         let hint = self.hints[slot] as usize;
         if holds(hint) {
             return Some(hint);
@@ -414,11 +430,9 @@ impl<'e> Worker<'e> {
     }
 }
 
-fn lane_hazards(b: &BlockMemory, w: &Warp, req: &Request<'_>) -> Option<(usize, Trouble)> {
-    lanes(req.mask).find_map(|lane| {
-        let granules = b.shadow.granules(req.addresses[lane] as u32, req.bytes);
-        granules.into_iter().find_map(|at| b.shadow.lane_conflict(w.id, at, lane as u32, w.syncs).map(|t| (at, t)))
-    })
+/// Whether a warp moves a matrix as one: which lane gives an address says nothing of which lane's registers it is for.
+fn is_collective(op: Op) -> bool {
+    matches!(op, Op::Ldmatrix { .. } | Op::Stmatrix { .. } | Op::WmmaLoad(_) | Op::WmmaStore(_))
 }
 
 /// Reads `dsts.len()` values of type `ty` a lane.

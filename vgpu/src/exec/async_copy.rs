@@ -8,6 +8,8 @@ use super::lanes::{Regs, lanes};
 use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
+use crate::check::lanes::{Moment, Owners};
+use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
 
@@ -51,7 +53,15 @@ impl Worker<'_> {
         for lane in lanes(mask) {
             if !b.shadow.is_off() {
                 let range = b.shadow.granules(to[lane] as u32, bytes.into());
-                if let Some((granule, trouble)) = b.shadow.issue(w.id, range) {
+                let hazard = if b.lanes.is_off() {
+                    None
+                } else {
+                    let owners = [lane as u32; 16];
+                    b.lanes.write(Moment::new(w.id, w.syncs), range.clone(), Owners::Each(&owners[..range.len()]))
+                };
+                let hazard = hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard)));
+                let issued = b.shadow.issue(w.id, range);
+                if let Some((granule, trouble)) = hazard.or(issued) {
                     let byte = b.shadow.byte_of(granule);
                     self.shared_trouble(b, w.id, lane as u32, &req, byte, trouble);
                 }
@@ -109,7 +119,9 @@ impl Worker<'_> {
             if !b.shadow.is_off() {
                 let range = b.shadow.granules(copy.to, copy.bytes.into());
                 b.shadow.land(w.id, range.clone());
-                range.for_each(|at| b.shadow.written_by(at, copy.lane.into(), w.syncs));
+                if !b.lanes.is_off() {
+                    b.lanes.landed(Moment::new(w.id, w.syncs), range, copy.lane.into());
+                }
             }
         }
     }
@@ -129,7 +141,7 @@ impl Worker<'_> {
             slot: inst.slot,
         };
         let pointers = self.shared(b, w, &req)?;
-        let mut waits = false;
+        let (mut waits, mut synchronised) = (false, false);
         for lane in lanes(mask) {
             let at = addresses[lane] as u32;
             // SAFETY: checked for eight aligned bytes of the block's own memory.
@@ -159,11 +171,14 @@ impl Worker<'_> {
                     if done && !b.shadow.is_off() {
                         b.shadow.acquire(w.id, at);
                     }
+                    synchronised |= done;
                     regs.set_pred(r[0], if done { u32::MAX } else { 0 }, 1 << lane);
                     waits |= !done;
                 }
             }
         }
+        // What lanes did before they arrived is ordered before what they do now.
+        w.syncs = w.syncs.wrapping_add(u32::from(synchronised));
         Ok(waits)
     }
 }

@@ -3,8 +3,9 @@
 use super::step::{Arrival, Stop};
 use super::warp::{State, Warp};
 use super::worker::{BlockMemory, Env, Site, Worker};
-use crate::check::FindingKind;
+use crate::check::lanes::LaneShadow;
 use crate::check::shared::SharedShadow;
+use crate::check::{Check, FindingKind};
 use crate::launch::Fault;
 use crate::ptx::op::BarKind;
 use crate::ptx::types::Class;
@@ -48,12 +49,15 @@ impl Block {
     pub(crate) fn new(env: &Env<'_>) -> Self {
         let threads = env.launch.block.iter().product::<u32>();
         let bytes = env.shared_bytes as usize;
+        let shadow = SharedShadow::new(bytes, env.function.shared_granule, env.checks);
+        let followed = if env.checks.has(Check::SharedRaces) { shadow.len() } else { 0 };
         Self {
             memory: BlockMemory {
                 index: 0,
                 id: [0; 3],
                 shared: vec![POISON; bytes.div_ceil(16) + 1],
-                shadow: SharedShadow::new(bytes, env.function.shared_granule, env.checks),
+                shadow,
+                lanes: LaneShadow::new(followed),
                 acquired: false,
                 fenced: false,
                 taints: Vec::new(),
@@ -73,6 +77,7 @@ impl Block {
         (m.acquired, m.fenced) = (false, false);
         m.shared.fill(POISON);
         m.shadow.reset();
+        m.lanes.reset();
         m.taints.clear();
         let threads = env.launch.block.iter().product::<u32>();
         for (id, warp) in self.warps.iter_mut().enumerate() {
@@ -192,6 +197,7 @@ impl Block {
         }
         for warp in self.warps.iter_mut().filter(|w| barrier.waiting >> w.id & 1 == 1 && w.state == State::Waits(id as u8)) {
             warp.state = State::Ready;
+            warp.syncs = warp.syncs.wrapping_add(1);
             if let Some(reg) = warp.result.take() {
                 let mask = warp.mask;
                 let regs = warp.regs(worker.env.function);

@@ -2,6 +2,7 @@
 //! which bytes are touched at all) is computed once and kept.
 
 use super::lanes::lanes;
+use crate::check::lanes::SEVERAL;
 
 /// The lanes' addresses relative to the first active lane, and what follows from them.
 #[derive(Debug, Clone)]
@@ -18,10 +19,14 @@ pub(crate) struct Pattern {
     pub(crate) bits: u64,
     /// Bytes touched, merged and ascending: start and length.
     pub(crate) ranges: Vec<(i64, u32)>,
+    /// Lane of each granule of the ranges, range after range, [`SEVERAL`] where there are several; empty before [`Pattern::own`].
+    pub(crate) owners: Vec<u32>,
     /// 32-byte sectors.
     pub(crate) sectors: u32,
     /// Passes through shared memory beyond the least possible.
     pub(crate) conflicts: u32,
+    /// Passes in all.
+    pub(crate) wavefronts: u32,
     /// The lanes lie too far apart for one allocation.
     pub(crate) far: bool,
 }
@@ -38,8 +43,10 @@ impl Pattern {
             high: 0,
             bits: 0,
             ranges: Vec::new(),
+            owners: Vec::new(),
             sectors: 0,
             conflicts: 0,
+            wavefronts: 0,
             far: false,
         }
     }
@@ -72,9 +79,10 @@ impl Pattern {
             parts.push((rel as i64, bytes));
         }
         self.far = self.high.saturating_sub(self.low) > 1 << 40;
-        self.conflicts = conflicts(&self.rel, mask, key, bytes);
+        (self.conflicts, self.wavefronts) = passes(&self.rel, mask, key, bytes);
         parts.sort_unstable();
         self.ranges.clear();
+        self.owners.clear();
         for (start, len) in parts {
             match self.ranges.last_mut() {
                 Some((s, l)) if start <= *s + i64::from(*l) => *l = (*l).max((start + i64::from(len) - *s) as u32),
@@ -88,6 +96,39 @@ impl Pattern {
     pub(crate) fn lane_at(&self, rel: i64) -> u32 {
         let near = |lane: &usize| (self.rel[*lane] as i64..self.rel[*lane] as i64 + i64::from(self.bytes)).contains(&rel);
         lanes(self.mask).find(near).unwrap_or(self.mask.trailing_zeros() as usize & 31) as u32
+    }
+
+    /// The same, some other lane than `not` where there is one.
+    pub(crate) fn lane_beside(&self, rel: i64, not: u32) -> u32 {
+        let touches = |lane: &usize| (self.rel[*lane] as i64..self.rel[*lane] as i64 + i64::from(self.bytes)).contains(&rel);
+        lanes(self.mask).filter(touches).map(|lane| lane as u32).find(|&lane| lane != not).unwrap_or_else(|| self.lane_at(rel))
+    }
+
+    /// Finds the owners of granules of `1 << shift` bytes, at most 4.
+    #[inline]
+    pub(crate) fn own(&mut self, shift: u32) {
+        if self.owners.is_empty() {
+            self.find_owners(shift);
+        }
+    }
+
+    #[cold]
+    fn find_owners(&mut self, shift: u32) {
+        let granule = |rel: i64| (rel + self.key as i64) >> shift;
+        let mut starts = Vec::with_capacity(self.ranges.len());
+        for &(start, len) in &self.ranges {
+            starts.push((granule(start), self.owners.len()));
+            let count = granule(start + i64::from(len) - 1) - granule(start) + 1;
+            self.owners.resize(self.owners.len() + count as usize, u32::MAX);
+        }
+        for lane in lanes(self.mask) {
+            let rel = self.rel[lane] as i64;
+            let (first, place) = starts[self.ranges.partition_point(|&(start, _)| start <= rel) - 1];
+            for at in granule(rel)..=granule(rel + i64::from(self.bytes) - 1) {
+                let owner = &mut self.owners[place + (at - first) as usize];
+                *owner = if *owner == u32::MAX { lane as u32 } else { SEVERAL };
+            }
+        }
     }
 
     /// Offset of a lane from the first.
@@ -108,11 +149,13 @@ fn sectors(ranges: &[(i64, u32)], key: u64) -> u32 {
     count as u32
 }
 
-/// Passes beyond the least: 8-byte accesses go in two halves of the warp, 16-byte ones in quarters; within a part, each bank gives one word a pass.
-fn conflicts(rel: &[u64; 32], mask: u32, key: u64, bytes: u32) -> u32 {
+/// Passes through shared memory, those beyond the least and all: 8-byte accesses go in two halves of the warp, 16-byte ones in quarters; within a part, each
+/// bank gives one word a pass. A part that asks for nothing but words of one before it rides along.
+fn passes(rel: &[u64; 32], mask: u32, key: u64, bytes: u32) -> (u32, u32) {
     let words = bytes.div_ceil(4).max(1);
     let part = (32 / words).max(1) as usize;
-    let mut extra = 0;
+    let (mut extra, mut all) = (0, 0);
+    let mut given: Vec<u64> = Vec::new();
     for first in (0..32).step_by(part) {
         let mut banks: [Vec<u64>; 32] = Default::default();
         for lane in (first..first + part).filter(|l| mask >> l & 1 == 1) {
@@ -124,7 +167,12 @@ fn conflicts(rel: &[u64; 32], mask: u32, key: u64, bytes: u32) -> u32 {
                 }
             }
         }
-        extra += banks.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1);
+        let most = banks.iter().map(Vec::len).max().unwrap_or(0);
+        extra += most.saturating_sub(1);
+        if !banks.iter().flatten().all(|at| given.contains(at)) {
+            all += most;
+            given.extend(banks.iter().flatten());
+        }
     }
-    extra as u32
+    (extra as u32, all.max(1) as u32)
 }

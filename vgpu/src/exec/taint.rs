@@ -93,9 +93,15 @@ impl Worker<'_> {
                 };
                 dsts.iter().enumerate().map(|(j, &d)| (d, part(j))).collect()
             }
-            Op::Ldmatrix { .. } => {
-                let any = |i: usize| (8 * i..8 * i + 8).any(|l| unwritten(req.addresses[l], 16));
-                dsts.iter().enumerate().map(|(i, &d)| (d, if any(i) { u32::MAX } else { 0 })).collect()
+            Op::Ldmatrix { trans, .. } => {
+                // A lane gets two neighbours of one row, or transposed one of each of two rows.
+                let lacks = |i: usize, l: usize| {
+                    let row = |r: usize, unit: usize, bytes: u32| unwritten(req.addresses[8 * i + r] + 2 * unit as u64, bytes);
+                    let (line, pair) = (l / 4, l % 4 * 2);
+                    if trans { row(pair, line, 2) || row(pair + 1, line, 2) } else { row(line, pair, 4) }
+                };
+                let part = |i: usize| (0..32).filter(|&l| lacks(i, l)).fold(0, |m, l| m | 1 << l);
+                dsts.iter().enumerate().map(|(i, &d)| (d, part(i))).collect()
             }
             _ => return self.shared_trouble(b, warp, lane, req, byte, Trouble::Uninitialised),
         };

@@ -38,8 +38,8 @@ pub(crate) struct Warp {
     stack: Vec<Waiting>,
     pub(crate) carry: u32,
     pub(crate) copies: Copies,
-    /// Times the warp's lanes synchronised.
-    pub(crate) syncs: u16,
+    /// Times the warp's lanes synchronised: `__syncwarp`s, and barriers they waited at.
+    pub(crate) syncs: u32,
     pub(crate) executed: u64,
     /// Local memory, one stretch a lane.
     pub(crate) local: Vec<u64>,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::pattern::Pattern;
 use super::taint::Taint;
 use crate::check::global::GlobalShadow;
+use crate::check::lanes::LaneShadow;
 use crate::check::shared::SharedShadow;
 use crate::check::{Checks, Finding, FindingKind};
 use crate::counters::Counters;
@@ -66,6 +67,7 @@ pub(crate) struct BlockMemory {
     /// Shared memory.
     pub(crate) shared: Vec<u128>,
     pub(crate) shadow: SharedShadow,
+    pub(crate) lanes: LaneShadow,
     /// It executed an atomic or strong access, so it may be ordered after other blocks.
     pub(crate) acquired: bool,
     pub(crate) fenced: bool,

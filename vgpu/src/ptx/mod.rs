@@ -176,6 +176,8 @@ fn granule(code: &[Inst], space: Space) -> u32 {
             Op::Ld { space, ty, .. } => (space, ty, u32::from(inst.dst)),
             Op::St { space, ty, .. } => (space, ty, u32::from(inst.src) - 1),
             Op::Atom { space, ty, .. } | Op::Red { space, ty, .. } => (space, ty, 1),
+            // Along columns, elements move one by one.
+            Op::WmmaLoad(mem) | Op::WmmaStore(mem) if mem.col => (mem.space, mem.ty, 1),
             _ => return None,
         };
         (at == space || at == Space::Generic).then(|| ty.bytes() * count)

@@ -71,7 +71,7 @@ impl From<&Counters> for Work {
             tensor_tf32: c.flops.tensor_tf32 as f64,
             tensor_int8: c.flops.tensor_int8 as f64,
             tensor_f64: c.flops.tensor_f64 as f64,
-            shared_cycles: (c.shared_requests + c.shared_conflict_cycles) as f64,
+            shared_cycles: c.shared_wavefronts as f64,
             l2_bytes: sectors as f64 * 32.0,
             // Without the global shadow nothing is known of reuse; then every sector counts as new.
             unique_bytes: if unique == 0 { sectors as f64 * 32.0 } else { unique as f64 },

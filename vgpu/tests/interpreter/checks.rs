@@ -52,6 +52,52 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     ),
     ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
     ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    (
+        "read by another lane, then written, no __syncwarp",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "read by another lane, __syncwarp, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; bar.warp.sync 0xffffffff; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    (
+        "read by another lane, barrier, written",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; bar.sync 0; st.shared.u32 [%r6], 1;",
+        &[],
+    ),
+    (
+        "a shuffle orders no memory",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; shfl.sync.idx.b32 %f1, %f0, 0, 31, 0xffffffff; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "read by all lanes, then written by one of them",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; and.b32 %r10, %r1, 0xffffffe0; shl.b32 %r10, %r10, 2; add.u32 %r10, %r10, %r5; ld.shared.u32 %f0, [%r10]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "matrices belong to all lanes",
+        "st.shared.u32 [%r6], %r1; bar.sync 0; and.b32 %r10, %r1, 0xffffffe0; shl.b32 %r10, %r10, 2; add.u32 %r10, %r10, %r5; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f0}, [%r10]; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "a copy over what another lane still reads",
+        "st.shared.u32 [%r6], 1; bar.sync 0; ld.shared.u32 %f0, [%r8]; COPY cp.async.wait_all;",
+        &[WarpRace],
+    ),
+    (
+        "rows of a matrix that are not there, in lanes that drop them",
+        "and.b32 %r11, %r1, 31; shl.b32 %r10, %r11, 4; add.u32 %r10, %r10, %r5; shl.b32 %r12, %r9, 8; add.u32 %r10, %r10, %r12; setp.lt.u32 %p0, %r11, 4; @%p0 st.shared.v4.u32 [%r10], {%r1, %r1, %r1, %r1}; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f1}, [%r10]; setp.ge.u32 %p1, %r11, 16; @%p1 bra END; OUT END:",
+        &[],
+    ),
+    (
+        "rows of a matrix that are not there, stored",
+        "and.b32 %r11, %r1, 31; shl.b32 %r10, %r11, 4; add.u32 %r10, %r10, %r5; shl.b32 %r12, %r9, 8; add.u32 %r10, %r10, %r12; setp.lt.u32 %p0, %r11, 4; @%p0 st.shared.v4.u32 [%r10], {%r1, %r1, %r1, %r1}; bar.warp.sync -1; ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f1}, [%r10]; OUT",
+        &[UninitialisedShared],
+    ),
+    ("own, read and written", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6]; st.shared.u32 [%r6], 1;", &[]),
     ("own, no barrier", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r6];", &[]),
     (
         "atomics by all",
@@ -204,6 +250,27 @@ fn addresses_outside_every_allocation_say_what_is_near() {
         assert_eq!(finding.kind, *kind, "{body}");
         assert!(finding.what.contains(text), "{body}: {}", finding.what);
     }
+}
+
+#[test]
+fn guarded_bytes_at_either_end_of_an_allocation_are_nobodys() {
+    let rig = Rig::new();
+    let words = rig.buffer("words", &[0u32; 64]);
+    rig.memory.guard(words, 16).unwrap();
+    rig.memory.guard(words + 240, 16).unwrap();
+    assert!(rig.memory.guard(words + 20, 4).is_err() && rig.memory.guard(words + 250, 16).is_err());
+    let body = "mul.wide.u32 %rd3, %r4, 4; add.s64 %rd3, %rd0, %rd3; ld.global.u32 %f0, [%rd3]; st.global.u32 [%rd3], %f0;";
+    let at = |first: u64, threads: u32| rig.run(&kernel("", body), "k", 1, threads, &[words + first, 0, 0, 0]);
+    assert!(at(16, 56).is_ok());
+    for (first, threads, place) in [
+        (12, 32, "4 bytes before the first that kernels may touch of `words` (256 bytes)"),
+        (116, 32, "1 bytes past the last that kernels may touch of `words` (256 bytes)"),
+    ] {
+        let Err(Fault::Address(finding)) = at(first, threads) else { panic!("{first} was let through") };
+        assert!(finding.kind == FindingKind::OutOfBounds && finding.what.contains(place), "{finding}");
+    }
+    rig.memory.write(words, &[7; 256]).unwrap();
+    assert_eq!(rig.read::<u32>(words + 240, 4), [0x0707_0707; 4]);
 }
 
 #[test]

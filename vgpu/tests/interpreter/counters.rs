@@ -67,21 +67,22 @@ fn sectors_tell_how_well_lanes_lie_together() {
 }
 
 #[test]
-fn bank_conflicts_cost_a_cycle_a_word() {
+fn bank_conflicts_cost_a_cycle_a_word_and_128_bytes_a_wavefront() {
     let cases = [
-        ("a word a bank", 4, "u32 %f0", 0),
-        ("every second bank", 8, "u32 %f0", 1),
-        ("one bank", 128, "u32 %f0", 31),
-        ("one word", 0, "u32 %f0", 0),
-        ("16 bytes in a row", 16, "v4.u32 {%f0,%f1,%f2,%f3}", 0),
-        ("16 bytes on four banks", 128, "v4.u32 {%f0,%f1,%f2,%f3}", 28),
-        ("8 bytes in a row", 8, "v2.u32 {%f0,%f1}", 0),
-        ("33 words apart", 132, "u32 %f0", 0),
+        ("a word a bank", 4, "u32 %f0", (0, 1)),
+        ("every second bank", 8, "u32 %f0", (1, 2)),
+        ("one bank", 128, "u32 %f0", (31, 32)),
+        ("one word", 0, "u32 %f0", (0, 1)),
+        ("16 bytes in a row", 16, "v4.u32 {%f0,%f1,%f2,%f3}", (0, 4)),
+        ("the same 16 bytes", 0, "v4.u32 {%f0,%f1,%f2,%f3}", (0, 1)),
+        ("16 bytes on four banks", 128, "v4.u32 {%f0,%f1,%f2,%f3}", (28, 32)),
+        ("8 bytes in a row", 8, "v2.u32 {%f0,%f1}", (0, 2)),
+        ("33 words apart", 132, "u32 %f0", (0, 1)),
     ];
-    for (name, stride, what, conflicts) in cases {
+    for (name, stride, what, cycles) in cases {
         let body = format!("mul.lo.u32 %r5, %r1, {stride}; mov.u32 %r6, tile; add.u32 %r5, %r5, %r6; ld.shared.{what}, [%r5];");
         let c = count(&body, ".shared .align 16 .b8 tile[8192];", 1, 32);
-        assert_eq!((c.shared_requests, c.shared_conflict_cycles), (1, conflicts), "{name}");
+        assert_eq!((c.shared_requests, (c.shared_conflict_cycles, c.shared_wavefronts)), (1, cycles), "{name}");
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) struct Machine {
     pub(super) character: OnceCell<Character>,
     /// The last measurement of energy in full.
     pub(super) report: RefCell<Option<EnergyReport>>,
+    /// Why there are roofs that there are none of.
+    roofless: RefCell<Vec<String>>,
     sensor: OnceCell<Result<RefCell<Nvml>, String>>,
     ordinal: i32,
     options: CompileOptions,
@@ -65,6 +67,7 @@ impl CudaDevice {
             options: CompileOptions { lines, ..options },
             character: OnceCell::new(),
             report: RefCell::default(),
+            roofless: RefCell::default(),
             sensor: OnceCell::new(),
             session: OnceCell::new(),
             context: OnceCell::new(),
@@ -82,6 +85,12 @@ impl CudaDevice {
     /// The reason, in words.
     pub fn notes(&self) -> Result<Vec<String>, String> {
         self.machine.sensor().map(|sensor| sensor.borrow_mut().board().notes()).map_err(Clone::clone)
+    }
+
+    /// Why roofs are missing, a sentence each; empty before they were measured.
+    #[must_use]
+    pub fn missing_roofs(&self) -> Vec<String> {
+        self.machine.roofless.borrow().clone()
     }
 
     /// The last measurement of energy in full, with its windows on the device's clock; `None` before the first.
@@ -191,7 +200,9 @@ impl Device for CudaDevice {
     }
 
     fn roofs(&self) -> Vec<Roof> {
-        roofs::measure(&self.machine)
+        let (roofs, missing) = roofs::measure(&self.machine);
+        self.machine.roofless.replace(missing);
+        roofs
     }
 
     fn energy_source(&self) -> EnergySource {

@@ -97,6 +97,11 @@ impl<'a> Call<'a> {
         Ok(Self { launches: ready.iter().map(resolve).collect::<Result<_, DeviceError>>()? })
     }
 
+    /// How many launches a call is.
+    pub(super) fn launches(&self) -> u64 {
+        self.launches.len() as u64
+    }
+
     /// Queues one call.
     pub(super) fn queue(&mut self, context: &Context) -> Result<(), DeviceError> {
         for (ready, slots) in &mut self.launches {

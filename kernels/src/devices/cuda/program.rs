@@ -42,6 +42,15 @@ impl<'a> Queue<'a> {
         })
     }
 
+    /// Launches of a call; 0 where a library makes them.
+    fn launches(&self) -> u64 {
+        match self {
+            Self::Own(call) => call.launches(),
+            Self::Object(..) => 1,
+            Self::Vendor(..) => 0,
+        }
+    }
+
     /// Queues one call.
     pub(super) fn call(&mut self, context: &Context) -> Result<(), DeviceError> {
         match self {
@@ -85,8 +94,11 @@ impl Stage for Busy<'_> {
     }
 
     fn launch(&mut self, n: u64) -> Result<(), DeviceError> {
-        for _ in 0..n {
+        let mut left = n;
+        while left > 0 {
             self.queue.call(self.context)?;
+            left -= 1;
+            left -= self.clock.repeat(self.queue.launches(), left);
         }
         self.queued += n;
         let mark = self.context.event()?;

@@ -9,7 +9,8 @@
 //! | `dram_bytes_per_s` | reads of four times that cache |
 //! | `dram_triad_bytes_per_s` | `a = b + s·c`, as STREAM counts |
 //!
-//! All multiprocessors work at once. Each value is the best of the repeats. What cannot be measured has no roof.
+//! All multiprocessors work at once. Each value is the best of the repeats. What cannot be measured, or comes out above what any multiprocessor can do,
+//! has no roof, and the device's notes say why.
 
 use std::rc::Rc;
 
@@ -24,8 +25,14 @@ const TEXT: &str = include_str!("roofs.cu");
 const REPEATS: usize = 7;
 /// A repeat lasts at least this long: thousands of times the tick of the events' clock.
 const REPEAT_S: f64 = 2e-3;
-/// Rounds of the shorter of two launches on a virtual GPU.
-const MODELLED: i32 = 1;
+/// On a virtual GPU: most rounds; time they must add to be told from none, eight ticks of the events' clock; change of the rate that counts as none.
+const MOST_ROUNDS: i32 = 256;
+const RESOLVED_S: f64 = 4e-6;
+const SETTLED: f64 = 0.02;
+/// Bytes that a virtual GPU reads at most, of the second-level cache over and over and of main memory once: what is interpreted need not be much.
+const MODELLED_BYTES: [u64; 2] = [4 << 20, 32 << 20];
+/// A roof above so many times what all multiprocessors could do at their highest clock is a mistake of the measurement.
+const BEYOND: f64 = 1.25;
 /// Threads per block.
 const THREADS: u32 = 256;
 /// Blocks per multiprocessor.
@@ -35,9 +42,22 @@ const UNROLLED: f64 = 16.0;
 /// Main memory is read through a buffer of four second-level caches, of which at most a quarter can be left from the pass before.
 const DRAM_CACHES: u64 = 4;
 
+/// The roofs, and a sentence for each that there is none of.
+pub(super) type Roofs = (Vec<Roof>, Vec<String>);
+
 /// Measures all roofs; about a second.
-pub(super) fn measure(machine: &Machine) -> Vec<Roof> {
-    guarded("roofs", || Ok(Bench::new(machine)?.all())).unwrap_or_default()
+pub(super) fn measure(machine: &Machine) -> Roofs {
+    let none = |error: DeviceError| (Vec::new(), vec![format!("no roofs: {error}")]);
+    guarded("roofs", || Ok(Bench::new(machine)?.all())).unwrap_or_else(none)
+}
+
+/// What a kernel is bound by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// Every round takes as long.
+    Rounds,
+    /// Main memory: the first pass is all misses; of later ones the caches may serve a part.
+    FirstPass,
 }
 
 struct Bench<'a> {
@@ -51,6 +71,9 @@ struct Roofed<'a> {
     name: &'a str,
     kernel: &'static str,
     per_round: f64,
+    /// What one multiprocessor can do in a clock on any architecture so far.
+    per_clock: f64,
+    bound: Bound,
     args: &'a dyn Fn(i32) -> Vec<Arg>,
     memory: &'a [Memory],
 }
@@ -64,10 +87,11 @@ impl<'a> Bench<'a> {
         Ok(Self { machine, module, events: [context.event()?, context.event()?] })
     }
 
-    fn all(&self) -> Vec<Roof> {
+    fn all(&self) -> Roofs {
         let threads = f64::from(self.machine.gpu().sms * BLOCKS * THREADS);
-        let simt = |name, kernel, args: &dyn Fn(i32) -> Vec<Arg>, per_thread: f64| {
-            self.scalar(&Roofed { name, kernel, per_round: threads * per_thread, args, memory: &[] })
+        let simt = |name, kernel, args: &dyn Fn(i32) -> Vec<Arg>, (per_thread, per_clock): (f64, f64)| {
+            let per_round = threads * per_thread;
+            self.scalar(&Roofed { name, kernel, per_round, per_clock, bound: Bound::Rounds, args, memory: &[] })
         };
         let (single, double) = (
             |rounds| vec![Arg::Output, Arg::Int(rounds), Arg::Float(0.5), Arg::Float(1.0)],
@@ -75,36 +99,41 @@ impl<'a> Bench<'a> {
         );
         let plain = |rounds| vec![Arg::Output, Arg::Int(rounds)];
         let mut roofs = vec![
-            simt("flop_per_s", "roof_f32", &single, UNROLLED * 8.0 * 2.0),
-            simt("flop_per_s_f64", "roof_f64", &double, UNROLLED * 8.0 * 2.0),
-            simt("l1_bytes_per_s", "roof_shared", &plain, UNROLLED * 16.0),
+            simt("flop_per_s", "roof_f32", &single, (UNROLLED * 8.0 * 2.0, 256.0)),
+            simt("flop_per_s_f64", "roof_f64", &double, (UNROLLED * 8.0 * 2.0, 128.0)),
+            simt("l1_bytes_per_s", "roof_shared", &plain, (UNROLLED * 16.0, 128.0)),
         ];
         if self.machine.gpu().arch >= Architecture::new(8, 0) {
             // 2·16·8·16 FLOP by the 32 threads of a warp.
-            roofs.push(simt("flop_per_s_f16", "roof_f16", &plain, UNROLLED * 2.0 * 16.0 * 8.0 * 16.0 / 32.0));
+            roofs.push(simt("flop_per_s_f16", "roof_f16", &plain, (UNROLLED * 2.0 * 16.0 * 8.0 * 16.0 / 32.0, 16384.0)));
         }
         let llc = self.machine.info.llc_bytes();
-        roofs.push(self.read("l2_bytes_per_s", llc / 2));
-        roofs.push(self.read("dram_bytes_per_s", DRAM_CACHES * llc));
-        roofs.push(self.triad(DRAM_CACHES * llc));
+        let most = if self.machine.gpu().simulated { MODELLED_BYTES } else { [u64::MAX; 2] };
+        let (cached, main) = ((llc / 2).min(most[0]), (DRAM_CACHES * llc).min(most[1]));
+        roofs.push(self.read("l2_bytes_per_s", cached, Bound::Rounds));
+        roofs.push(self.read("dram_bytes_per_s", main, Bound::FirstPass));
+        roofs.push(self.triad(main));
         // A level that could not be measured has no roof; the others stand.
-        roofs.into_iter().flatten().collect()
+        let (found, missing): (Vec<_>, Vec<_>) = roofs.into_iter().partition(Result::is_ok);
+        (found.into_iter().flatten().collect(), missing.into_iter().filter_map(Result::err).collect())
     }
 
-    fn read(&self, name: &str, bytes: u64) -> Result<Roof, DeviceError> {
-        let memory = [self.buffer(bytes)?];
+    fn read(&self, name: &str, bytes: u64, bound: Bound) -> Result<Roof, String> {
+        let memory = [self.buffer(bytes).map_err(|error| missing(name, error))?];
         let count = count(&memory[0]);
         let args = |rounds| vec![Arg::Output, Arg::Scratch(0), Arg::Long(count), Arg::Int(rounds)];
-        self.scalar(&Roofed { name, kernel: "roof_read", per_round: bytes_of(count), args: &args, memory: &memory })
+        let (kernel, per_round) = ("roof_read", bytes_of(count));
+        self.scalar(&Roofed { name, kernel, per_round, per_clock: 128.0, bound, args: &args, memory: &memory })
     }
 
-    fn triad(&self, bytes: u64) -> Result<Roof, DeviceError> {
-        let memory = [self.buffer(bytes)?];
+    fn triad(&self, bytes: u64) -> Result<Roof, String> {
+        let name = "dram_triad_bytes_per_s";
+        let memory = [self.buffer(bytes).map_err(|error| missing(name, error))?];
         let third = count(&memory[0]) / 3;
         let at = |i: i64| Arg::Scratch((16 * i * third).cast_unsigned());
         let args = |rounds| vec![at(0), at(1), at(2), Arg::Long(third), Arg::Float(0.5), Arg::Int(rounds)];
-        let per_round = 3.0 * bytes_of(third);
-        self.scalar(&Roofed { name: "dram_triad_bytes_per_s", kernel: "roof_triad", per_round, args: &args, memory: &memory })
+        let (kernel, per_round, bound) = ("roof_triad", 3.0 * bytes_of(third), Bound::FirstPass);
+        self.scalar(&Roofed { name, kernel, per_round, per_clock: 128.0, bound, args: &args, memory: &memory })
     }
 
     fn buffer(&self, bytes: u64) -> Result<Memory, DeviceError> {
@@ -114,11 +143,22 @@ impl<'a> Bench<'a> {
         Ok(memory)
     }
 
-    /// Doubles the rounds until a repeat is long enough, then repeats.
-    fn scalar(&self, roofed: &Roofed<'_>) -> Result<Roof, DeviceError> {
-        if self.machine.gpu().simulated {
-            return self.modelled(roofed);
+    fn scalar(&self, roofed: &Roofed<'_>) -> Result<Roof, String> {
+        let gpu = self.machine.gpu();
+        let roof = if gpu.simulated { self.modelled(roofed) } else { self.repeated(roofed).map_err(|error| error.to_string()) };
+        let roof = roof.map_err(|why| missing(roofed.name, why))?;
+        let most = roofed.per_clock * f64::from(gpu.sms) * gpu.clock_hz * BEYOND;
+        if most > 0.0 && roof.value > most {
+            return Err(missing(
+                roofed.name,
+                format!("`{:.3e}` per second is above what the GPU can do, `{most:.3e}`", roof.value),
+            ));
         }
+        Ok(roof)
+    }
+
+    /// Doubles the rounds until a repeat is long enough, then repeats.
+    fn repeated(&self, roofed: &Roofed<'_>) -> Result<Roof, DeviceError> {
         let mut rounds = 1;
         while self.once(roofed, rounds)? < REPEAT_S && rounds < 1 << 24 {
             rounds *= 2;
@@ -131,10 +171,15 @@ impl<'a> Bench<'a> {
         Ok(Roof { name: roofed.name.to_owned(), value: high, low, high })
     }
 
-    /// Virtual time repeats exactly and every instruction is interpreted: two short launches tell the cost of a round from that of a launch.
-    fn modelled(&self, roofed: &Roofed<'_>) -> Result<Roof, DeviceError> {
-        let seconds = self.once(roofed, 2 * MODELLED)? - self.once(roofed, MODELLED)?;
-        let value = roofed.per_round * f64::from(MODELLED) / seconds.max(1e-12);
+    /// Virtual time repeats exactly and every instruction is interpreted, so launches are as short as will do: what further rounds add tells their cost
+    /// from that of a launch and of first passes, and is believed once doubling them no longer changes it.
+    fn modelled(&self, roofed: &Roofed<'_>) -> Result<Roof, String> {
+        let once = |rounds| self.once(roofed, rounds).map_err(|error| error.to_string());
+        let value = match roofed.bound {
+            Bound::FirstPass => slope(roofed.per_round, once(1)? - once(0)?),
+            Bound::Rounds => settled(roofed.per_round, &once)?,
+        };
+        let value = value.ok_or("its time cannot be told from that of a launch without work")?;
         Ok(Roof { name: roofed.name.to_owned(), value, low: value, high: value })
     }
 
@@ -164,6 +209,31 @@ impl<'a> Bench<'a> {
     }
 }
 
+fn missing(name: &str, why: impl std::fmt::Display) -> String {
+    format!("no roof `{name}`: {why}")
+}
+
+/// Work per second where the seconds can be told from none.
+fn slope(work: f64, seconds: f64) -> Option<f64> {
+    (seconds >= RESOLVED_S).then(|| work / seconds)
+}
+
+/// The rate of further rounds, from the first doubling on that leaves it what it was; `None` where no doubling took any time.
+fn settled(per_round: f64, once: &dyn Fn(i32) -> Result<f64, String>) -> Result<Option<f64>, String> {
+    let (mut rounds, mut before_s, mut last) = (1, once(1)?, None);
+    while rounds < MOST_ROUNDS {
+        let seconds = once(2 * rounds)?;
+        let rate = slope(per_round * f64::from(rounds), seconds - before_s);
+        if let (Some(rate), Some(last)) = (rate, last)
+            && f64::abs(rate / last - 1.0) < SETTLED
+        {
+            return Ok(Some(rate));
+        }
+        (rounds, before_s, last) = (2 * rounds, seconds, rate);
+    }
+    if last.is_none() { Ok(None) } else { Err(format!("its rate still changes after `{MOST_ROUNDS}` rounds")) }
+}
+
 /// Vectors of 16 bytes in a buffer.
 fn count(memory: &Memory) -> i64 {
     i64::try_from(memory.bytes() / 16).expect("buffers are far below 2^63")
@@ -172,4 +242,23 @@ fn count(memory: &Memory) -> i64 {
 #[allow(clippy::cast_precision_loss)] // a buffer's size
 fn bytes_of(vectors: i64) -> f64 {
     16.0 * vectors as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_what_settles_and_never_what_cannot_be_told_from_none() {
+        let settle = |time: &dyn Fn(f64) -> f64| settled(1e6, &|rounds| Ok(time(f64::from(rounds))));
+        // A launch, and rounds of a microsecond.
+        let plain = settle(&|rounds| 2e-6 + rounds * 1e-6).expect("settles").expect("is resolved");
+        assert!((plain / 1e12 - 1.0).abs() < 1e-9, "{plain}");
+        // Beside a first pass of 20 µs, of which early rounds hide behind (a soft maximum, as the virtual GPU has it).
+        let hidden = |rounds: f64| 2e-6 + (20e-6f64.powi(8) + (rounds * 1e-6).powi(8)).powf(0.125);
+        let cached = settle(&hidden).expect("settles").expect("is resolved");
+        assert!((cached / 1e12 - 1.0).abs() < 0.05, "{cached}");
+        assert_eq!(settle(&|_| 3e-6), Ok(None), "a launch that takes the same whatever it does has no rate");
+        assert!(settle(&|rounds| rounds * rounds * 1e-6).is_err_and(|why| why.contains("still changes")));
+    }
 }

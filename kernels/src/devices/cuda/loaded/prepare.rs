@@ -5,13 +5,13 @@ use std::rc::Rc;
 use super::{CudaLoaded, Slot};
 use crate::devices::cuda::blas::VendorGemm;
 use crate::devices::cuda::compile::Code;
-use crate::devices::cuda::context::{Context, Module};
+use crate::devices::cuda::context::{Context, Memory, Module};
 use crate::devices::cuda::device::Machine;
 use crate::devices::cuda::facts::{Told, facts, heaviest, threads};
 use crate::devices::cuda::launch::{Call, Place, Ready};
 use crate::devices::cuda::program::Program;
 use crate::devices::cuda::{Compiled, CudaProgram, CudaSource, Launch, OBJECT_BYTES, Templated};
-use crate::{Config, DeviceError, KernelFacts, Misfit, Preparation};
+use crate::{Config, DeviceError, KernelFacts, Misfit, Preparation, Tensor};
 
 /// A program and what is known of it.
 struct Made {
@@ -60,11 +60,21 @@ impl CudaLoaded {
             let bytes = tensor.guarded_bytes();
             let memory = self.context.memory(&format!("operand `{}`", tensor.name), bytes.len() as u64)?;
             memory.upload(bytes)?;
+            self.guard(tensor, &memory);
             self.places.push(Place::of(tensor, memory.address()));
             self.memories.push(memory);
         }
         self.projected_s = Some(seconds);
         Ok(seconds)
+    }
+
+    /// What lies around an operand in its memory is nobody's.
+    fn guard(&self, tensor: &Tensor, memory: &Memory) {
+        let (clock, start) = (self.machine.clock, tensor.guard_bytes() as u64);
+        let elements = if tensor.cols == 0 { 0 } else { tensor.rows.saturating_sub(1) * tensor.ld + tensor.cols };
+        let end = start + elements as u64 * tensor.dtype().bytes();
+        clock.guard(memory.address(), start);
+        clock.guard(memory.address() + end, memory.bytes() - end);
     }
 
     fn compiled(&mut self, compiled: &Compiled) -> Result<Made, DeviceError> {

@@ -170,7 +170,7 @@ pub fn characterise(
         return Err(Unavailable::NoSensor(reasons));
     }
     let load = Load::calibrate(stage)?;
-    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S);
+    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S).seeded(seed);
     let busy = wave(&mut watch, seed)?;
     watch.sensor.attributable()?;
     let record = watch.clear();

@@ -59,7 +59,8 @@ pub struct Settings {
     pub disagreement: Disagreement,
     /// What the sensor's gain may be off by (share, 95 %): ±5 % by NVIDIA's documentation and over the boards of Yang and others.
     pub gain: f64,
-    /// Seed of the random pauses.
+    /// Seed of the random pauses and moments of polling. Measurements of one seed in one state of the sensor err alike, so that they are no repeats of
+    /// each other.
     pub seed: u64,
 }
 
@@ -100,7 +101,7 @@ pub fn measure(
     let load = Load::calibrate(stage)?;
     let (plan, short) = plan((first, second), character, settings, load.launch_s);
     let sources = [Some(first), second].into_iter().flatten().collect();
-    let mut watch = Watch::new(load, sensor, sources, plan.poll_s);
+    let mut watch = Watch::new(load, sensor, sources, plan.poll_s).seeded(settings.seed);
     let idle_before_w = watch.idle_power_w(&plan, settings.idle_s)?;
     watch.warm_up(&plan, settings.max_warm_up_s)?;
     watch.load.drain()?;

@@ -9,6 +9,8 @@ use super::{Absent, Sensor, Source, Stamped, Throttle, Unavailable, Window};
 
 /// Clocks and clock-event reasons are looked at this often: each look takes time from polling power.
 const HEALTH_S: f64 = 0.1;
+/// Stream of random numbers for the moments of polls; the pauses of trials have one of their own.
+const JITTER: u64 = 0x70_11;
 /// A counter that has not ticked twice this long after it should have stands still.
 const PATIENCE_S: f64 = 2.0;
 /// Fractions of multiples of this fill an interval evenly, however many there are.
@@ -143,8 +145,13 @@ impl<'a> Watch<'a> {
     pub(super) fn new(load: Load<'a>, sensor: &'a mut dyn Sensor, sources: Vec<Source>, poll_s: f64) -> Self {
         let origin_s = load.stage.clock_s();
         let (record, unwrap) = (Record::default(), Unwrap::default());
-        let jitter = Random::new(0x70_11);
+        let jitter = Random::stream(0, JITTER);
         Self { load, sensor, record, sources, poll_s, origin_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
+    }
+
+    /// Other moments of polling than those of another seed: what they err by must not be the same from one measurement to the next.
+    pub(super) fn seeded(self, seed: u64) -> Self {
+        Self { jitter: Random::stream(seed, JITTER), ..self }
     }
 
     pub(super) fn clock_s(&mut self) -> f64 {

@@ -1,0 +1,175 @@
+//! Which lane read and which lane wrote each granule of shared memory last, and when: hazards between the lanes of one warp.
+//!
+//! Two lanes' accesses are in order only if a `__syncwarp` (`bar.warp.sync`) or a barrier of the block came between: those alone make memory ordered (PTX ISA,
+//! "Memory Consistency Model", causality order). `shfl.sync`, `vote.sync`, `ldmatrix.sync` and `mma.sync` make lanes wait for each other and order nothing, so
+//! they do not count, and neither does that lanes happen to run in step. What `ldmatrix`, `wmma.load` and their stores move belongs to all lanes.
+
+use std::ops::Range;
+
+/// Owner of a granule that several lanes touched.
+pub(crate) const SEVERAL: u32 = 63;
+/// Bits of an entry: owner, warp, times the warp synchronised, whether there is one at all.
+const OWNER: u32 = 63;
+const WARP: u32 = 6;
+const SYNCS: u32 = 11;
+const SYNCS_KEPT: u32 = (1 << 20) - 1;
+const THERE: u32 = 1 << 31;
+
+/// A warp between two of its synchronisations.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment(u32);
+
+impl Moment {
+    pub(crate) fn new(warp: u32, syncs: u32) -> Self {
+        Self(THERE | (syncs & SYNCS_KEPT) << SYNCS | warp << WARP)
+    }
+}
+
+/// An earlier access of another lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hazard {
+    /// This lane, or [`SEVERAL`], wrote it.
+    Written(u32),
+    /// This lane, or [`SEVERAL`], read it.
+    Read(u32),
+}
+
+/// Who accesses the granules of a range.
+#[derive(Clone, Copy)]
+pub(crate) enum Owners<'a> {
+    /// One lane each, or [`SEVERAL`].
+    Each(&'a [u32]),
+    /// The warp as one.
+    All,
+}
+
+/// Last readers and writers of one block's shared memory.
+#[derive(Debug)]
+pub(crate) struct LaneShadow {
+    readers: Vec<u32>,
+    writers: Vec<u32>,
+}
+
+impl LaneShadow {
+    /// For so many granules; none switch it off.
+    pub(crate) fn new(granules: usize) -> Self {
+        Self { readers: vec![0; granules], writers: vec![0; granules] }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.readers.fill(0);
+        self.writers.fill(0);
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.writers.is_empty()
+    }
+
+    /// Lanes read a range; gives the first granule that another lane wrote.
+    #[inline]
+    pub(crate) fn read(&mut self, now: Moment, range: Range<usize>, owners: Owners<'_>) -> Option<(usize, Hazard)> {
+        match owners {
+            Owners::Each(owners) => self.read_by(now, range, owners.iter().copied()),
+            Owners::All => self.read_by(now, range.clone(), range.map(|_| SEVERAL)),
+        }
+    }
+
+    #[inline(always)]
+    fn read_by(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: impl Iterator<Item = u32> + Clone,
+    ) -> Option<(usize, Hazard)> {
+        let found =
+            first(&self.writers[range.clone()], now, owners.clone()).map(|(at, by)| (range.start + at, Hazard::Written(by)));
+        for (entry, owner) in self.readers[range].iter_mut().zip(owners) {
+            let mine = now.0 | owner;
+            let again = (*entry ^ mine) & !OWNER == 0;
+            *entry = if again && *entry != mine { now.0 | SEVERAL } else { mine };
+        }
+        found
+    }
+
+    /// Lanes write a range, or start copies to it; gives the first granule that another lane read or wrote.
+    #[inline]
+    pub(crate) fn write(&mut self, now: Moment, range: Range<usize>, owners: Owners<'_>) -> Option<(usize, Hazard)> {
+        match owners {
+            Owners::Each(owners) => self.write_by(now, range, owners.iter().copied()),
+            Owners::All => self.write_by(now, range.clone(), range.map(|_| SEVERAL)),
+        }
+    }
+
+    #[inline(always)]
+    fn write_by(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: impl Iterator<Item = u32> + Clone,
+    ) -> Option<(usize, Hazard)> {
+        let start = range.start;
+        let written = first(&self.writers[range.clone()], now, owners.clone()).map(|(at, by)| (start + at, Hazard::Written(by)));
+        let read = first(&self.readers[range.clone()], now, owners.clone()).map(|(at, by)| (start + at, Hazard::Read(by)));
+        self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
+        written.or(read)
+    }
+
+    /// A lane's copy arrived.
+    pub(crate) fn landed(&mut self, now: Moment, range: Range<usize>, lane: u32) {
+        self.writers[range].fill(now.0 | lane);
+    }
+}
+
+/// Of the same warp, since it last synchronised, and not by one and the same lane.
+#[inline(always)]
+fn clashes(entry: u32, now: Moment, owner: u32) -> bool {
+    (entry ^ now.0) & !OWNER == 0 && (entry & OWNER != owner || owner == SEVERAL)
+}
+
+/// The first entry that clashes, and its owner. All are looked at together, which vector instructions do, before one is looked for.
+#[inline(always)]
+fn first(entries: &[u32], now: Moment, owners: impl Iterator<Item = u32> + Clone) -> Option<(usize, u32)> {
+    let any = entries.iter().zip(owners.clone()).fold(false, |any, (&entry, owner)| any | clashes(entry, now, owner));
+    if !any {
+        return None;
+    }
+    let at = entries.iter().zip(owners).position(|(&entry, owner)| clashes(entry, now, owner))?;
+    Some((at, entries[at] & OWNER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_clash_until_their_warp_synchronises() {
+        let (one, two, later) = ([3], [4], Moment::new(2, 1));
+        for (case, first, second, now, expected) in [
+            ("the same lane", one, one, Moment::new(2, 0), None),
+            ("another lane", one, two, Moment::new(2, 0), Some(Hazard::Read(3))),
+            ("another lane after a __syncwarp", one, two, later, None),
+            ("another warp", one, two, Moment::new(1, 0), None),
+            ("several lanes read", [SEVERAL], one, Moment::new(2, 0), Some(Hazard::Read(SEVERAL))),
+            ("several lanes write", one, [SEVERAL], Moment::new(2, 0), Some(Hazard::Read(3))),
+        ] {
+            let mut shadow = LaneShadow::new(8);
+            assert_eq!(shadow.read(Moment::new(2, 0), 5..6, Owners::Each(&first)), None, "{case}");
+            assert_eq!(shadow.write(now, 5..6, Owners::Each(&second)), expected.map(|hazard| (5, hazard)), "{case}");
+        }
+    }
+
+    #[test]
+    fn readers_add_up_within_a_moment_and_what_the_warp_reads_as_one_belongs_to_all() {
+        let (mut shadow, now) = (LaneShadow::new(4), Moment::new(0, 7));
+        shadow.read(now, 0..2, Owners::Each(&[1, 2]));
+        shadow.read(now, 0..2, Owners::Each(&[1, 1]));
+        assert_eq!(shadow.write(now, 0..1, Owners::Each(&[1])), None);
+        assert_eq!(shadow.write(now, 1..2, Owners::Each(&[1])), Some((1, Hazard::Read(SEVERAL))));
+        shadow.read(now, 2..4, Owners::All);
+        assert_eq!(shadow.write(now, 2..4, Owners::Each(&[0, 0])), Some((2, Hazard::Read(SEVERAL))));
+        assert_eq!(shadow.read(now, 3..4, Owners::All), Some((3, Hazard::Written(0))));
+        shadow.landed(Moment::new(0, 8), 3..4, 9);
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, Owners::Each(&[9])), None);
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, Owners::Each(&[8])), Some((3, Hazard::Written(9))));
+    }
+}
