@@ -181,7 +181,9 @@ fn decode(file: File) -> PolarsResult<DataFrame> {
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata()?.clone();
     pages::check(headers, &metadata, 0..metadata.row_groups.len()).map_err(|why| polars_err!(ComputeError: "{why}"))?;
-    reader.finish()
+    let frame = reader.finish()?;
+    let whole = frame.columns().iter().all(|column| column.len() == frame.height());
+    if whole { Ok(frame) } else { Err(polars_err!(ComputeError: "its columns differ in length")) }
 }
 
 /// A Parquet file begins and ends with `PAR1`, with the footer's length before the end: enough to tell a cut file.
