@@ -15,6 +15,8 @@ use tilecast_kernels::{DeviceInfo, Family, registry};
 const ARCHITECTURES: [(u8, u8); 7] = [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)];
 /// Configurations of a family on one architecture: far above what showing every value takes.
 const MOST: usize = 60;
+/// CUTLASS's templates take seconds each: so many for one architecture, and one for each of the others.
+const CUTLASS: (Architecture, usize) = (Architecture::new(8, 0), 8);
 
 /// What is wrong with a configuration's code; `None` where nothing is.
 fn fault(sample: &Sample, device: &DeviceInfo, compiler: &Compiler) -> Option<String> {
@@ -39,7 +41,13 @@ fn fault(sample: &Sample, device: &DeviceInfo, compiler: &Compiler) -> Option<St
 fn faults(family: &'static dyn Family, arch: Architecture, compiler: &Compiler) -> (usize, Vec<String>) {
     let device = DeviceInfo::assumed(arch);
     let mut samples = cover(family, &device, 0, MOST, 1).samples;
-    samples.retain(|sample| sample.unit.include != Include::Cutlass || compiler.has_cutlass());
+    if samples.iter().any(|sample| sample.unit.include == Include::Cutlass) {
+        let many = if arch == CUTLASS.0 { CUTLASS.1 } else { 1 };
+        samples = if compiler.has_cutlass() { cover(family, &device, many, many, 1).samples } else { Vec::new() };
+        if arch == CUTLASS.0 && compiler.has_cutlass() {
+            assert_eq!(samples.len(), many, "{arch}");
+        }
+    }
     let count = samples.len();
     let (todo, found) = (Mutex::new(samples), Mutex::new(Vec::new()));
     let work = || {
@@ -60,6 +68,11 @@ fn every_family_compiles_for_every_architecture_with_every_type_layout_and_knob_
     let Some(library) = nvrtc::library() else { return };
     // Kept between runs: what did not change is not compiled again.
     let compiler = nvrtc::open(library, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda"));
+    if !compiler.has_cutlass() {
+        println!(
+            "skipped: gemm_cutlass was not compiled: TILECAST_CUTLASS_INCLUDE is not set (scripts/setup-cuda --cutlass prints it)"
+        );
+    }
     let mut wrong = Vec::new();
     for family in registry().iter().filter(|family| family.cuda().is_some()) {
         let mut total = 0;

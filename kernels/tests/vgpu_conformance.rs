@@ -65,6 +65,17 @@ const AWKWARD: [Dense; 4] = [
     Dense { size: (7, 5, 0), beta: 3.0, ld_pad: 2 },
 ];
 
+/// What is executed of CUTLASS, whose templates take seconds each to compile: element type, layout, what multiplies.
+const CUTLASS: [(Dtype, &str, &str); 5] = [
+    (Dtype::F32, "nn", "simt"),
+    (Dtype::F64, "tn", "simt"),
+    (Dtype::F16, "nt", "tensorop"),
+    (Dtype::Tf32, "nn", "tensorop"),
+    (Dtype::Int8, "nt", "tensorop"),
+];
+/// Sizes that no tile divides and vectors of eight or sixteen do.
+const ALIGNED: Dense = Dense { size: (137, 80, 112), beta: 3.0, ld_pad: 0 };
+
 /// Sizes of the structured families: 1, primes, tiles of 16 and 32 and one beside, blocks that do not divide them.
 const STRUCTURED: [(&str, &[&str]); 2] = [
     (
@@ -165,8 +176,22 @@ impl Draws<'_> {
         points
     }
 
+    fn cutlass_points(&mut self) -> Vec<Point> {
+        let mut points = Vec::new();
+        let mine = self.dtype;
+        for (_, layout, op) in CUTLASS.into_iter().filter(|(dtype, ..)| *dtype == mine) {
+            let drawn =
+                (0..DRAWS).find_map(|_| self.draw(|draws, _| draws.dense(layout, ALIGNED)).filter(|p| p.1.text("op") == op));
+            points.extend(drawn);
+        }
+        points
+    }
+
     fn points(&mut self) -> Vec<Point> {
         let id = self.family.card().id;
+        if id == "gemm_cutlass" {
+            return self.cutlass_points();
+        }
         match STRUCTURED.iter().find(|(family, _)| *family == id) {
             Some((_, shapes)) => self.structured_points(shapes),
             None if self.family.axes().iter().any(|axis| axis.name == "layout") => self.dense_points(),

@@ -21,7 +21,8 @@ pub(crate) fn device() -> Option<CudaDevice> {
         library("TILECAST_NVML_LIB").or_else(|| Some(cuda.with_file_name("libnvidia-ml.so.1")).filter(|path| path.exists()));
     let libraries = Libraries { cuda: Some(cuda), nvrtc: Some(nvrtc), nvml, ..Libraries::default() };
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda");
-    let options = CompileOptions { libraries, cache, cutlass: None, lines: Lines::Dropped };
+    let cutlass = library("TILECAST_CUTLASS_INCLUDE");
+    let options = CompileOptions { libraries, cache, cutlass, lines: Lines::Dropped };
     Some(CudaDevice::open("cuda:0", options).expect("the GPU that TILECAST_CUDA_LIB names"))
 }
 
