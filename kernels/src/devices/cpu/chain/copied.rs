@@ -85,9 +85,6 @@ unsafe fn products<T: Real>(panels: &super::Panels<T>, block: usize, stretch: St
                 d,
                 d_ld: ld,
                 cols: width,
-                panels: 1,
-                b_panel: 0,
-                d_panel: 0,
             };
             // SAFETY: `from` has `depth` rows of `width` from here, `to` `tile.rows` rows; A is a packed panel.
             unsafe { (tile.call)(&call) };

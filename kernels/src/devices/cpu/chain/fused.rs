@@ -3,29 +3,46 @@
 use std::ops::Range;
 
 use super::{Chain, Target};
-use crate::devices::cpu::micro::{Real, Strided, Tile, pack, pack_steps, packed_len};
+use crate::devices::cpu::micro::{PanelRun, Real, Strided, Tile, pack, pack_steps, packed_len, prefetch_far};
 
 /// Elements of scratch that a strip of `columns` takes: its X of this product and of the next, and its Z.
 pub(super) fn scratch(shape: &super::Shape, width: usize, pitch: usize, columns: usize) -> usize {
     columns.div_ceil(width) * (2 * shape.depth * width + shape.inner * pitch)
 }
 
-/// Panels of columns per call of a micro-kernel in the first stage: more spare calls, fewer spread the packing of X finer between them. Of 1, 2, 4 and 8
-/// the fastest, by 1–4 %, at n = 1024 on Zen 2.
-const GROUP: usize = 4;
+/// Most panels of columns per call of a micro-kernel in the first stage: more spare calls, fewer spread the packing of X finer between them. Of 1, 2, 4
+/// and 8 the fastest, by 1–4 %, at n = 1024 on Zen 2.
+const MOST_PANELS: usize = 4;
+/// Bytes of X that the panels of a call take, packed and being packed: three quarters of the smallest first-level cache.
+const CALL_BYTES: usize = 24 << 10;
+/// An X above this does not stay in a core's share of the last-level cache.
+const NEAR_BYTES: usize = 2 << 20;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// The panels of X of the next product, packed bit by bit between the micro-kernels of this one: out-of-order execution then hides most of the copying,
-/// which costs 12 % of a strip when done on its own (n = 1024, Zen 2). Asking for the lines earlier costs more than it gains.
+/// which costs 12 % of a strip when done on its own (n = 1024, Zen 2).
 struct Next<'a, T> {
     /// Row 0 of X, and elements to the next; none where the panels at hand serve again.
     rows: Option<(*const T, usize)>,
     depth: usize,
     columns: usize,
     width: usize,
+    /// Whether lines are to be asked for one part ahead. Where X is near that costs more than it gains.
+    far: bool,
     to: &'a mut [T],
 }
 
 impl<T: Real> Next<'_, T> {
+    /// Asks for the part after this one: the rows from `next` on of these columns, or the first rows of the columns after them.
+    fn ask_for(&self, (next, rows): (usize, usize), columns: Range<usize>, (start, step): (*const T, usize)) {
+        let (row, column) = if next < self.depth { (next, columns.start) } else { (0, columns.end) };
+        for row in row..row + rows {
+            let row = start.wrapping_add(row * step + column);
+            (0..columns.len()).step_by(LINE / size_of::<T>()).for_each(|at| prefetch_far(row.wrapping_add(at)));
+        }
+    }
+
     /// Packs part `part` of `parts` of the rows, for `panels`.
     fn pack(&mut self, (part, parts): (usize, usize), panels: Range<usize>) {
         let Some((start, step)) = self.rows else { return };
@@ -34,6 +51,9 @@ impl<T: Real> Next<'_, T> {
         let from = (start.wrapping_add(first + rows.start * step), step);
         let panel_step = self.depth * self.width;
         let to = self.to[panels.start * panel_step + rows.start * self.width..panels.end * panel_step].as_mut_ptr();
+        if self.far {
+            self.ask_for((rows.end, rows.len()), first..last, (start, step));
+        }
         // SAFETY: `Chain::next` checked that X has `depth` rows of `columns`, and `to` has all of these panels.
         unsafe { pack_steps(from, (last - first, rows.len()), (self.width, panel_step), to) };
     }
@@ -91,7 +111,7 @@ impl<T: Real> Chain<T> {
     fn next<'a>(&self, x: (&[T], usize), o: usize, columns: &Range<usize>, to: &'a mut [T]) -> Next<'a, T> {
         let new = o < self.shape.outer && o.is_multiple_of(self.shape.input.share);
         let rows = new.then(|| self.rows(x, o, columns));
-        Next { rows, depth: self.shape.depth, columns: columns.len(), width: self.width, to }
+        Next { rows, depth: self.shape.depth, columns: columns.len(), width: self.width, far: size_of_val(x.0) > NEAR_BYTES, to }
     }
 
     /// `Z[·, o]` of every panel.
@@ -99,8 +119,9 @@ impl<T: Real> Chain<T> {
         let block = self.first.block(o);
         let (tiles, input_step, z_step) = (self.first.tiles.len(), self.shape.depth * self.width, self.shape.inner * pitch);
         let panels = inputs.len() / input_step;
-        for first in (0..panels).step_by(GROUP) {
-            let group = first..panels.min(first + GROUP);
+        let at_once = (CALL_BYTES / (2 * input_step * size_of::<T>())).clamp(1, MOST_PANELS);
+        for first in (0..panels).step_by(at_once) {
+            let group = first..panels.min(first + at_once);
             let (input, z) = (&inputs[first * input_step..], &mut z[first * z_step..group.end * z_step]);
             for (part, tile) in self.first.tiles.iter().enumerate() {
                 next.pack((part, tiles), group.clone());
@@ -118,12 +139,10 @@ impl<T: Real> Chain<T> {
                     d,
                     d_ld: pitch,
                     cols: self.width,
-                    panels: group.len(),
-                    b_panel: input_step,
-                    d_panel: z_step,
                 };
+                let run = PanelRun { count: group.len(), b_step: input_step, d_step: z_step };
                 // SAFETY: the panel of A has `rows` per depth, those of X `width`, and rows `tile.row ..` of Z are there for each.
-                unsafe { (tile.call)(&call) };
+                unsafe { (tile.run)(&call, run) };
             }
         }
     }
@@ -150,12 +169,11 @@ impl<T: Real> Chain<T> {
                 d,
                 d_ld,
                 cols: (columns.len() - 1) % self.width + 1,
-                panels: columns.len().div_ceil(self.width),
-                b_panel: self.shape.inner * pitch,
-                d_panel: self.width,
             };
+            let run =
+                PanelRun { count: columns.len().div_ceil(self.width), b_step: self.shape.inner * pitch, d_step: self.width };
             // SAFETY: every panel of Z has `outer` rows of `width` from here, Y `tile.rows` rows of these columns.
-            unsafe { (tile.call)(&call) };
+            unsafe { (tile.run)(&call, run) };
         }
     }
 }

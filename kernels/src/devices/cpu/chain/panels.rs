@@ -1,6 +1,6 @@
 //! The blocks of one stage, packed for a micro-kernel.
 
-use crate::devices::cpu::micro::{Kernels, MicroKernel, Real};
+use crate::devices::cpu::micro::{Kernels, MicroKernel, Real, RunKernel};
 
 /// Whether the products of a stage have a block each or share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub(super) struct RowTile<T> {
     pub(super) row: usize,
     pub(super) rows: usize,
     pub(super) call: MicroKernel<T>,
+    pub(super) run: RunKernel<T>,
 }
 
 impl<T: Real> Panels<T> {
@@ -41,7 +42,7 @@ impl<T: Real> Panels<T> {
     ) -> Option<Self> {
         let tiles = cut(rows, most)
             .into_iter()
-            .map(|(row, rows)| kernels.get(rows, width).map(|call| RowTile { row, rows, call }))
+            .map(|(row, rows)| Some(RowTile { row, rows, call: kernels.get(rows, width)?, run: kernels.get_run(rows, width)? }))
             .collect::<Option<Vec<_>>>()?;
         let count = match blocks {
             Blocks::Each(count) => count,

@@ -3,10 +3,7 @@
 use super::vector::{Vector, prefetch};
 use super::{Isa, Real};
 
-/// What one micro-kernel call works on: `D[0..MR, 0..cols] = alpha·A·B + beta·C`, for one panel of B or for several with the same A.
-///
-/// Several in one call spare what a call costs beside its multiplications, some 30 cycles on Zen 2: much against a depth of 32 (192 cycles), nothing
-/// against one of 256.
+/// What one micro-kernel call works on: `D[0..MR, 0..cols] = alpha·A·B + beta·C`.
 ///
 /// A is read as `MR` adjacent elements per step of k (`a[p·a_step + i]`), B as `NR` adjacent ones (`b[p·b_step + j]`): packed panels have
 /// `a_step = MR` and `b_step = NR`, but a row-major B whose strip is `NR` wide can be read in place.
@@ -34,23 +31,35 @@ pub struct Tile<T> {
     pub d: *mut T,
     /// Leading dimension of D.
     pub d_ld: usize,
-    /// Columns written of the last panel, at most `NR`; of those before it, all `NR` are.
+    /// Columns written, at most `NR`.
     pub cols: usize,
-    /// Panels of B, at least 1.
-    pub panels: usize,
-    /// Elements from one panel to the next in `b`.
-    pub b_panel: usize,
-    /// Elements from the results of one panel to those of the next in `d`, and in `c`.
-    pub d_panel: usize,
 }
 
 /// A micro-kernel of a fixed shape.
 ///
 /// # Safety
-/// The processor has the instruction set of the table it came from. For every panel: `a` is readable for `(k − 1)·a_step + MR` elements, `b` for
+/// The processor has the instruction set of the table it came from. `a` is readable for `(k − 1)·a_step + MR` elements, `b` for
 /// `(k − 1)·b_step + NR` (all `NR` of them, even where `cols` is less), `d` is writable for `MR` rows of `cols`, and so is `c` readable where
 /// `beta` is not 0.
 pub type MicroKernel<T> = unsafe fn(&Tile<T>);
+
+/// Panels of B that are multiplied by the same A, one after the other. One call for several spares what a call costs beside its multiplications, some 30
+/// cycles on Zen 2: much against a depth of 32 (192 cycles), nothing against one of 256.
+#[derive(Clone, Copy, Debug)]
+pub struct PanelRun {
+    /// How many, at least 1.
+    pub count: usize,
+    /// Elements from one to the next in `b`.
+    pub b_step: usize,
+    /// Elements from the results of one to those of the next, in `d` and in `c`.
+    pub d_step: usize,
+}
+
+/// A micro-kernel over several panels: what a tile says is the first of them, but for `cols`, which is the last one's; all before it write `NR`.
+///
+/// # Safety
+/// As [`MicroKernel`], for every panel.
+pub type RunKernel<T> = unsafe fn(&Tile<T>, PanelRun);
 
 /// One shape of a table.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +70,8 @@ pub struct Shape<T> {
     pub nv: usize,
     /// The kernel.
     pub call: MicroKernel<T>,
+    /// The kernel over several panels: of its own, since the loop around it costs the other two percent.
+    pub run: RunKernel<T>,
 }
 
 /// The micro-kernels of one instruction set and element type.
@@ -80,7 +91,17 @@ impl<T: Real> Kernels<T> {
     /// The kernel of `mr` rows by `nr` columns (elements).
     #[must_use]
     pub fn get(&self, mr: usize, nr: usize) -> Option<MicroKernel<T>> {
-        self.shapes.iter().find(|shape| shape.mr == mr && shape.nv * self.lanes == nr).map(|shape| shape.call)
+        self.shape(mr, nr).map(|shape| shape.call)
+    }
+
+    /// The same over several panels.
+    #[must_use]
+    pub fn get_run(&self, mr: usize, nr: usize) -> Option<RunKernel<T>> {
+        self.shape(mr, nr).map(|shape| shape.run)
+    }
+
+    fn shape(&self, mr: usize, nr: usize) -> Option<&Shape<T>> {
+        self.shapes.iter().find(|shape| shape.mr == mr && shape.nv * self.lanes == nr)
     }
 
     /// Every (`MR`, `NR`) there is.
@@ -91,8 +112,8 @@ impl<T: Real> Kernels<T> {
 
 /// Lists shapes as `vectors => [rows …]`.
 macro_rules! shapes {
-    ($call:ident: $($nv:literal => [$($mr:literal)*]),* $(,)?) => {
-        &[$($($crate::devices::cpu::micro::Shape { mr: $mr, nv: $nv, call: $call::<$mr, $nv> },)*)*]
+    ($call:ident $run:ident: $($nv:literal => [$($mr:literal)*]),* $(,)?) => {
+        &[$($($crate::devices::cpu::micro::Shape { mr: $mr, nv: $nv, call: $call::<$mr, $nv>, run: $run::<$mr, $nv> },)*)*]
     };
 }
 pub(super) use shapes;
@@ -100,44 +121,72 @@ pub(super) use shapes;
 /// Steps of k per round of the main loop.
 const UNROLL: usize = 4;
 
+/// Where one panel is read from and written to; the rest is the tile's.
+#[derive(Clone, Copy)]
+struct At<T> {
+    b: *const T,
+    c: *const T,
+    d: *mut T,
+    cols: usize,
+}
+
 /// The micro-kernel's body.
 ///
 /// # Safety
 /// As [`MicroKernel`]; the caller has the instruction set of `V` enabled.
 #[inline(always)]
 pub(super) unsafe fn multiply<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>) {
-    let nr = NV * V::LANES;
-    let (a_step, b_step, d_ld) = (tile.a_step, tile.b_step, tile.d_ld);
-    let (mut panel_b, mut c, mut d) = (tile.b, tile.c, tile.d);
-    for left in (0..tile.panels).rev() {
-        let (mut a, mut b) = (tile.a, panel_b);
-        // SAFETY: pointers stay within what `MicroKernel` demands; `wrapping_add` may form, but never read, one past it.
-        unsafe {
-            let mut sums = [[V::zero(); NV]; MR];
-            for i in 0..MR {
-                prefetch(d.wrapping_add(i * d_ld));
-                prefetch(d.wrapping_add(i * d_ld + nr - 1));
-            }
-            for _ in 0..tile.k / UNROLL {
-                for _ in 0..UNROLL {
-                    step::<V, MR, NV>(a, b, &mut sums);
-                    a = a.wrapping_add(a_step);
-                    b = b.wrapping_add(b_step);
-                }
-            }
-            for _ in 0..tile.k % UNROLL {
+    // SAFETY: the caller's guarantee.
+    unsafe { panel::<V, MR, NV>(tile, At { b: tile.b, c: tile.c, d: tile.d, cols: tile.cols }) };
+}
+
+/// [`multiply`] for each panel of a run.
+///
+/// # Safety
+/// As [`RunKernel`]; the caller has the instruction set of `V` enabled.
+#[inline(always)]
+pub(super) unsafe fn multiply_run<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
+    tile: &Tile<V::Element>,
+    run: PanelRun,
+) {
+    let (mut b, mut c, mut d) = (tile.b, tile.c, tile.d);
+    for left in (0..run.count).rev() {
+        let cols = if left == 0 { tile.cols } else { NV * V::LANES };
+        // SAFETY: the caller's guarantee for this panel.
+        unsafe { panel::<V, MR, NV>(tile, At { b, c, d, cols }) };
+        (b, c, d) = (b.wrapping_add(run.b_step), c.wrapping_add(run.d_step), d.wrapping_add(run.d_step));
+    }
+}
+
+#[inline(always)]
+unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>, at: At<V::Element>) {
+    let (mut a, mut b) = (tile.a, at.b);
+    let (a_step, b_step) = (tile.a_step, tile.b_step);
+    // SAFETY: pointers stay within what `MicroKernel` demands; `wrapping_add` may form, but never read, one past it.
+    unsafe {
+        let mut sums = [[V::zero(); NV]; MR];
+        for i in 0..MR {
+            prefetch(at.d.wrapping_add(i * tile.d_ld));
+            prefetch(at.d.wrapping_add(i * tile.d_ld + NV * V::LANES - 1));
+        }
+        for _ in 0..tile.k / UNROLL {
+            for _ in 0..UNROLL {
                 step::<V, MR, NV>(a, b, &mut sums);
                 a = a.wrapping_add(a_step);
                 b = b.wrapping_add(b_step);
             }
-            if left > 0 || tile.cols == nr {
-                finish(tile, (c, d), &sums);
-            } else {
-                let spilled = sums;
-                finish_ragged(tile, (c, d), (MR, nr), spilled.as_ptr().cast());
-            }
         }
-        (panel_b, c, d) = (panel_b.wrapping_add(tile.b_panel), c.wrapping_add(tile.d_panel), d.wrapping_add(tile.d_panel));
+        for _ in 0..tile.k % UNROLL {
+            step::<V, MR, NV>(a, b, &mut sums);
+            a = a.wrapping_add(a_step);
+            b = b.wrapping_add(b_step);
+        }
+        if at.cols == NV * V::LANES {
+            finish(tile, at, &sums);
+        } else {
+            let spilled = sums;
+            finish_ragged(tile, at, (MR, NV * V::LANES), spilled.as_ptr().cast());
+        }
     }
 }
 
@@ -168,7 +217,7 @@ unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
 #[inline(always)]
 unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
     tile: &Tile<V::Element>,
-    (c, d): (*const V::Element, *mut V::Element),
+    at: At<V::Element>,
     sums: &[[V; NV]; MR],
 ) {
     // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `NV` vectors.
@@ -178,20 +227,20 @@ unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
             // A depth of 32 takes some 200 cycles: there a dozen multiplications by one are worth the branch.
             for (i, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    sum.store(d.add(i * tile.d_ld + v * V::LANES));
+                    sum.store(at.d.add(i * tile.d_ld + v * V::LANES));
                 }
             }
         } else if tile.beta == V::Element::ZERO {
             for (i, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    sum.mul(alpha).store(d.add(i * tile.d_ld + v * V::LANES));
+                    sum.mul(alpha).store(at.d.add(i * tile.d_ld + v * V::LANES));
                 }
             }
         } else {
             for (i, sums) in sums.iter().enumerate() {
                 for (v, sum) in sums.iter().enumerate() {
-                    let old = V::load(c.add(i * tile.c_ld + v * V::LANES));
-                    sum.mul_add(alpha, old.mul(beta)).store(d.add(i * tile.d_ld + v * V::LANES));
+                    let old = V::load(at.c.add(i * tile.c_ld + v * V::LANES));
+                    sum.mul_add(alpha, old.mul(beta)).store(at.d.add(i * tile.d_ld + v * V::LANES));
                 }
             }
         }
@@ -200,14 +249,14 @@ unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
 
 /// As [`finish`] for a tile that is cut at the right edge: element by element from the sums in memory.
 #[inline(never)]
-unsafe fn finish_ragged<T: Real>(tile: &Tile<T>, (c, d): (*const T, *mut T), (rows, width): (usize, usize), sums: *const T) {
+unsafe fn finish_ragged<T: Real>(tile: &Tile<T>, at: At<T>, (rows, width): (usize, usize), sums: *const T) {
     for i in 0..rows {
-        for j in 0..tile.cols {
+        for j in 0..at.cols {
             // SAFETY: `sums` holds `rows × width`, `d` and `c` `rows` rows of `cols`.
             unsafe {
                 let product = *sums.add(i * width + j) * tile.alpha;
-                let old = if tile.beta == T::ZERO { T::ZERO } else { *c.add(i * tile.c_ld + j) * tile.beta };
-                *d.add(i * tile.d_ld + j) = product + old;
+                let old = if tile.beta == T::ZERO { T::ZERO } else { *at.c.add(i * tile.c_ld + j) * tile.beta };
+                *at.d.add(i * tile.d_ld + j) = product + old;
             }
         }
     }

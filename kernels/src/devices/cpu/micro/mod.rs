@@ -17,7 +17,7 @@ mod turn;
 mod vector;
 
 pub use isa::{Isa, Vectorised};
-pub use kernel::{Kernels, MicroKernel, Shape, Tile};
+pub use kernel::{Kernels, MicroKernel, PanelRun, RunKernel, Shape, Tile};
 pub use pack::{Strided, pack, pack_steps, packed_len};
 pub use real::Real;
 pub(crate) use vector::prefetch_far;

@@ -1,8 +1,8 @@
 //! Plain arrays of one 32 B vector that the compiler turns into what the target guarantees.
 
-use super::kernel::{multiply, shapes};
+use super::kernel::{multiply, multiply_run, shapes};
 use super::vector::Vector;
-use super::{Isa, Kernels, Tile};
+use super::{Isa, Kernels, PanelRun, Tile};
 
 /// `x·y + z`, fused only where the target always has a fused multiply-add: elsewhere it would be a library call.
 macro_rules! fused {
@@ -65,15 +65,33 @@ unsafe fn single<const MR: usize, const NV: usize>(tile: &Tile<f32>) {
     unsafe { multiply::<[f32; 8], MR, NV>(tile) }
 }
 
+unsafe fn single_run<const MR: usize, const NV: usize>(tile: &Tile<f32>, run: PanelRun) {
+    // SAFETY: the caller keeps the contract of `RunKernel`.
+    unsafe { multiply_run::<[f32; 8], MR, NV>(tile, run) }
+}
+
 unsafe fn double<const MR: usize, const NV: usize>(tile: &Tile<f64>) {
     // SAFETY: the caller keeps the contract of `MicroKernel`.
     unsafe { multiply::<[f64; 4], MR, NV>(tile) }
 }
 
+unsafe fn double_run<const MR: usize, const NV: usize>(tile: &Tile<f64>, run: PanelRun) {
+    // SAFETY: the caller keeps the contract of `RunKernel`.
+    unsafe { multiply_run::<[f64; 4], MR, NV>(tile, run) }
+}
+
 /// Single precision.
-pub(super) static F32: Kernels<f32> =
-    Kernels { isa: Isa::Portable, lanes: 8, shapes: shapes!(single: 1 => [1 2 3 4 5 6 7 8], 2 => [1 2 3 4]), best: (4, 8) };
+pub(super) static F32: Kernels<f32> = Kernels {
+    isa: Isa::Portable,
+    lanes: 8,
+    shapes: shapes!(single single_run: 1 => [1 2 3 4 5 6 7 8], 2 => [1 2 3 4]),
+    best: (4, 8),
+};
 
 /// Double precision.
-pub(super) static F64: Kernels<f64> =
-    Kernels { isa: Isa::Portable, lanes: 4, shapes: shapes!(double: 1 => [1 2 3 4 5 6 7 8], 2 => [1 2 3 4]), best: (4, 4) };
+pub(super) static F64: Kernels<f64> = Kernels {
+    isa: Isa::Portable,
+    lanes: 4,
+    shapes: shapes!(double double_run: 1 => [1 2 3 4 5 6 7 8], 2 => [1 2 3 4]),
+    best: (4, 4),
+};

@@ -30,9 +30,6 @@ fn check_shape<T: Real>(isa: Isa, (mr, nr): (usize, usize), k: usize, cols: usiz
         d: d.as_mut_ptr(),
         d_ld: ld,
         cols,
-        panels: 1,
-        b_panel: 0,
-        d_panel: 0,
     };
     // SAFETY: the instruction set is available, and the slices have the lengths the contract asks for.
     unsafe { call(&tile) };

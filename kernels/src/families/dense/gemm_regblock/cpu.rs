@@ -271,9 +271,6 @@ impl<'a, T: Real> Call<'a, T> {
             d,
             d_ld: self.d_ld,
             cols,
-            panels: 1,
-            b_panel: 0,
-            d_panel: 0,
         };
         // SAFETY: `kernels` checked the instruction set; panels were packed for exactly these rows and columns, and the tile lies within D (and C).
         unsafe { kernel(&tile) };
