@@ -134,6 +134,14 @@ impl Journal {
     }
 }
 
+/// Closing alone is not enough: a child that another thread is just starting shares the lock until it has begun its own program.
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Where unlocking fails, closing still unlocks, only later.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Reads a journal without locking or repairing it; `None` where not even its header is complete.
 pub(crate) fn read(path: &Path) -> Result<Option<Recovered>, JournalError> {
     let bytes = fs::read(path).map_err(failed("read it", path))?;
@@ -171,7 +179,14 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 
 /// The right to look for a sweep's journal and create it: held for moments, so that two processes that start the same sweep at
 /// once cannot both find nothing.
-struct Turn(#[allow(dead_code)] File);
+struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // As for a journal.
+        let _ = self.0.unlock();
+    }
+}
 
 impl Turn {
     fn take(folder: &Path) -> Result<Self, JournalError> {
