@@ -102,7 +102,7 @@ pub(crate) struct MemoKey {
     pub(crate) params: Vec<u8>,
 }
 
-/// A launch that was made, as [`super::repeat`] needs it.
+/// A launch that was made, as repeating it (`vgpuRepeat`) needs it.
 #[derive(Debug)]
 pub(crate) struct Made {
     pub(crate) context: u64,
