@@ -34,15 +34,6 @@ pub(crate) enum Hazard {
     Read(u32),
 }
 
-/// Who accesses the granules of a range.
-#[derive(Clone, Copy)]
-pub(crate) enum Owners<'a> {
-    /// One lane each, or [`SEVERAL`].
-    Each(&'a [u32]),
-    /// The warp as one.
-    All,
-}
-
 /// Last readers and writers of one block's shared memory.
 #[derive(Debug)]
 pub(crate) struct LaneShadow {
@@ -65,24 +56,10 @@ impl LaneShadow {
         self.writers.is_empty()
     }
 
-    /// Lanes read a range; gives the first granule that another lane wrote.
+    /// Lanes read a range, each granule its owner; gives the first granule that another lane wrote.
     #[inline]
-    pub(crate) fn read(&mut self, now: Moment, range: Range<usize>, owners: Owners<'_>) -> Option<(usize, Hazard)> {
-        match owners {
-            Owners::Each(owners) => self.read_by(now, range, owners.iter().copied()),
-            Owners::All => self.read_by(now, range.clone(), range.map(|_| SEVERAL)),
-        }
-    }
-
-    #[inline(always)]
-    fn read_by(
-        &mut self,
-        now: Moment,
-        range: Range<usize>,
-        owners: impl Iterator<Item = u32> + Clone,
-    ) -> Option<(usize, Hazard)> {
-        let found =
-            first(&self.writers[range.clone()], now, owners.clone()).map(|(at, by)| (range.start + at, Hazard::Written(by)));
+    pub(crate) fn read(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) -> Option<(usize, Hazard)> {
+        let found = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (range.start + at, Hazard::Written(by)));
         for (entry, owner) in self.readers[range].iter_mut().zip(owners) {
             let mine = now.0 | owner;
             let again = (*entry ^ mine) & !OWNER == 0;
@@ -93,23 +70,10 @@ impl LaneShadow {
 
     /// Lanes write a range, or start copies to it; gives the first granule that another lane read or wrote.
     #[inline]
-    pub(crate) fn write(&mut self, now: Moment, range: Range<usize>, owners: Owners<'_>) -> Option<(usize, Hazard)> {
-        match owners {
-            Owners::Each(owners) => self.write_by(now, range, owners.iter().copied()),
-            Owners::All => self.write_by(now, range.clone(), range.map(|_| SEVERAL)),
-        }
-    }
-
-    #[inline(always)]
-    fn write_by(
-        &mut self,
-        now: Moment,
-        range: Range<usize>,
-        owners: impl Iterator<Item = u32> + Clone,
-    ) -> Option<(usize, Hazard)> {
+    pub(crate) fn write(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) -> Option<(usize, Hazard)> {
         let start = range.start;
-        let written = first(&self.writers[range.clone()], now, owners.clone()).map(|(at, by)| (start + at, Hazard::Written(by)));
-        let read = first(&self.readers[range.clone()], now, owners.clone()).map(|(at, by)| (start + at, Hazard::Read(by)));
+        let written = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Written(by)));
+        let read = first(&self.readers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Read(by)));
         self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
         written.or(read)
     }
@@ -123,17 +87,17 @@ impl LaneShadow {
 /// Of the same warp, since it last synchronised, and not by one and the same lane.
 #[inline(always)]
 fn clashes(entry: u32, now: Moment, owner: u32) -> bool {
-    (entry ^ now.0) & !OWNER == 0 && (entry & OWNER != owner || owner == SEVERAL)
+    ((entry ^ now.0) & !OWNER == 0) & ((entry & OWNER != owner) | (owner == SEVERAL))
 }
 
 /// The first entry that clashes, and its owner. All are looked at together, which vector instructions do, before one is looked for.
 #[inline(always)]
-fn first(entries: &[u32], now: Moment, owners: impl Iterator<Item = u32> + Clone) -> Option<(usize, u32)> {
-    let any = entries.iter().zip(owners.clone()).fold(false, |any, (&entry, owner)| any | clashes(entry, now, owner));
-    if !any {
+fn first(entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)> {
+    let pairs = || entries.iter().zip(owners).map(|(&entry, &owner)| clashes(entry, now, owner));
+    if !pairs().fold(false, |any, clash| any | clash) {
         return None;
     }
-    let at = entries.iter().zip(owners).position(|(&entry, owner)| clashes(entry, now, owner))?;
+    let at = pairs().position(|clash| clash)?;
     Some((at, entries[at] & OWNER))
 }
 
@@ -153,23 +117,23 @@ mod tests {
             ("several lanes write", one, [SEVERAL], Moment::new(2, 0), Some(Hazard::Read(3))),
         ] {
             let mut shadow = LaneShadow::new(8);
-            assert_eq!(shadow.read(Moment::new(2, 0), 5..6, Owners::Each(&first)), None, "{case}");
-            assert_eq!(shadow.write(now, 5..6, Owners::Each(&second)), expected.map(|hazard| (5, hazard)), "{case}");
+            assert_eq!(shadow.read(Moment::new(2, 0), 5..6, &first), None, "{case}");
+            assert_eq!(shadow.write(now, 5..6, &second), expected.map(|hazard| (5, hazard)), "{case}");
         }
     }
 
     #[test]
     fn readers_add_up_within_a_moment_and_what_the_warp_reads_as_one_belongs_to_all() {
         let (mut shadow, now) = (LaneShadow::new(4), Moment::new(0, 7));
-        shadow.read(now, 0..2, Owners::Each(&[1, 2]));
-        shadow.read(now, 0..2, Owners::Each(&[1, 1]));
-        assert_eq!(shadow.write(now, 0..1, Owners::Each(&[1])), None);
-        assert_eq!(shadow.write(now, 1..2, Owners::Each(&[1])), Some((1, Hazard::Read(SEVERAL))));
-        shadow.read(now, 2..4, Owners::All);
-        assert_eq!(shadow.write(now, 2..4, Owners::Each(&[0, 0])), Some((2, Hazard::Read(SEVERAL))));
-        assert_eq!(shadow.read(now, 3..4, Owners::All), Some((3, Hazard::Written(0))));
+        shadow.read(now, 0..2, &[1, 2]);
+        shadow.read(now, 0..2, &[1, 1]);
+        assert_eq!(shadow.write(now, 0..1, &[1]), None);
+        assert_eq!(shadow.write(now, 1..2, &[1]), Some((1, Hazard::Read(SEVERAL))));
+        shadow.read(now, 2..4, &[SEVERAL; 2]);
+        assert_eq!(shadow.write(now, 2..4, &[0, 0]), Some((2, Hazard::Read(SEVERAL))));
+        assert_eq!(shadow.read(now, 3..4, &[SEVERAL]), Some((3, Hazard::Written(0))));
         shadow.landed(Moment::new(0, 8), 3..4, 9);
-        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, Owners::Each(&[9])), None);
-        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, Owners::Each(&[8])), Some((3, Hazard::Written(9))));
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[9]), None);
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[8]), Some((3, Hazard::Written(9))));
     }
 }

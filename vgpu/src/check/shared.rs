@@ -14,6 +14,25 @@ const INIT: u64 = 1 << 38;
 const PENDING: u64 = 1 << 39;
 const EPOCH: u32 = 40;
 const KEPT: u64 = INIT | PENDING;
+const WHO: u64 = WRITTEN | 31 << WRITER;
+
+/// Now, as a cell has it.
+#[derive(Clone, Copy)]
+struct Epoch(u64);
+
+impl Epoch {
+    /// A cell as it counts now: what was read and written in an earlier epoch is forgotten.
+    #[inline(always)]
+    fn of(self, cell: u64) -> u64 {
+        if cell >> EPOCH == self.0 { cell } else { cell & KEPT | self.0 << EPOCH }
+    }
+}
+
+/// Whether no other warp wrote a cell in its epoch; `mine` is what this warp writes.
+#[inline(always)]
+fn is_own(cell: u64, mine: u64) -> bool {
+    (cell & WHO == 0) | (cell & WHO == mine)
+}
 
 /// What an access collided with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,21 +136,20 @@ impl SharedShadow {
         if self.clocks.is_some() {
             return self.read_exact(w, range);
         }
-        let epoch = u64::from(self.base) << EPOCH;
         let (mine, bit) = (WRITTEN | u64::from(w) << WRITER, 1u64 << w);
-        let mut bad = None;
-        for at in range {
-            let mut cell = self.cells[at];
-            if cell >> EPOCH != u64::from(self.base) {
-                cell = cell & KEPT | epoch;
-            }
-            self.cells[at] = cell | bit;
-            let who = cell & (WRITTEN | 31 << WRITER);
-            if (cell & KEPT != INIT || (who != 0 && who != mine)) && bad.is_none() {
-                bad = self.judge_read(cell, who == mine || who == 0).map(|t| (at, t));
-            }
+        // All cells are looked at without a branch, for anything but "written before this epoch", before the first bad one, hardly ever there, is looked for.
+        let (now, mut odd) = (self.now(), 0);
+        let calm = (now.0 << EPOCH | INIT) >> WRITER;
+        let cells = &mut self.cells[range.clone()];
+        for cell in cells.iter_mut() {
+            *cell = now.of(*cell) | bit;
+            odd |= *cell >> WRITER ^ calm;
         }
-        bad
+        if odd == 0 {
+            return None;
+        }
+        let cells = &self.cells[range.clone()];
+        range.zip(cells).find_map(|(at, &cell)| self.judge_read(cell, is_own(cell, mine)).map(|trouble| (at, trouble)))
     }
 
     fn judge_read(&self, cell: u64, own: bool) -> Option<Trouble> {
@@ -172,27 +190,28 @@ impl SharedShadow {
         if self.clocks.is_some() {
             return self.write_exact(w, range, set);
         }
-        let epoch = u64::from(self.base) << EPOCH;
         let (mine, bit) = (WRITTEN | u64::from(w) << WRITER, 1u64 << w);
+        let now = self.now();
         let mut bad = None;
-        for at in range {
-            let cell = self.cells[at];
-            let fresh = cell >> EPOCH == u64::from(self.base);
-            let now = if fresh { cell } else { cell & KEPT | epoch };
-            self.cells[at] = now & !(WRITTEN | 31 << WRITER) | mine | set;
-            let others = now & 0xffff_ffff & !bit;
-            let who = now & (WRITTEN | 31 << WRITER);
+        for (at, cell) in range.clone().zip(&mut self.cells[range]) {
+            let before = now.of(*cell);
+            *cell = before & !WHO | mine | set;
+            let others = before & 0xffff_ffff & !bit;
             if self.races && bad.is_none() {
-                if now & PENDING != 0 {
+                if before & PENDING != 0 {
                     bad = Some((at, Trouble::InFlight));
-                } else if who != 0 && who != mine {
-                    bad = Some((at, Trouble::Written((now >> WRITER & 31) as u32)));
+                } else if !is_own(before, mine) {
+                    bad = Some((at, Trouble::Written((before >> WRITER & 31) as u32)));
                 } else if others != 0 {
                     bad = Some((at, Trouble::Read(others.trailing_zeros())));
                 }
             }
         }
         bad
+    }
+
+    fn now(&self) -> Epoch {
+        Epoch(u64::from(self.base))
     }
 
     /// All warps of the block met.

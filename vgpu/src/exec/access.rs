@@ -7,7 +7,7 @@ use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
 use crate::check::global::{Collision, Seen};
-use crate::check::lanes::{Hazard, Moment, Owners, SEVERAL};
+use crate::check::lanes::{Hazard, Moment, SEVERAL};
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, NO_SYM, Op, Order, Space};
@@ -214,7 +214,7 @@ impl<'e> Worker<'e> {
         let (now, writes) = (Moment::new(w.id, w.syncs), req.access == Access::Write);
         let pattern = &mut self.patterns[req.slot as usize];
         if !b.lanes.is_off() {
-            pattern.own(b.shadow.shift());
+            pattern.own(b.shadow.shift(), is_collective(req.inst.op));
         }
         let (mut owners, mut bad) = (pattern.owners.as_slice(), None);
         for &(start, len) in &pattern.ranges {
@@ -222,8 +222,8 @@ impl<'e> Worker<'e> {
             if !b.lanes.is_off() {
                 let (mine, rest) = owners.split_at(range.len());
                 owners = rest;
-                let by = if is_collective(req.inst.op) { Owners::All } else { Owners::Each(mine) };
-                let hazard = if writes { b.lanes.write(now, range.clone(), by) } else { b.lanes.read(now, range.clone(), by) };
+                let hazard =
+                    if writes { b.lanes.write(now, range.clone(), mine) } else { b.lanes.read(now, range.clone(), mine) };
                 bad = bad.or(hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard))));
             }
             let trouble = if writes { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };

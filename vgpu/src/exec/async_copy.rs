@@ -8,7 +8,7 @@ use super::lanes::{Regs, lanes};
 use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
-use crate::check::lanes::{Moment, Owners};
+use crate::check::lanes::Moment;
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
@@ -57,7 +57,7 @@ impl Worker<'_> {
                     None
                 } else {
                     let owners = [lane as u32; 16];
-                    b.lanes.write(Moment::new(w.id, w.syncs), range.clone(), Owners::Each(&owners[..range.len()]))
+                    b.lanes.write(Moment::new(w.id, w.syncs), range.clone(), &owners[..range.len()])
                 };
                 let hazard = hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard)));
                 let issued = b.shadow.issue(w.id, range);

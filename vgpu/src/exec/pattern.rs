@@ -104,11 +104,14 @@ impl Pattern {
         lanes(self.mask).filter(touches).map(|lane| lane as u32).find(|&lane| lane != not).unwrap_or_else(|| self.lane_at(rel))
     }
 
-    /// Finds the owners of granules of `1 << shift` bytes, at most 4.
+    /// Finds the owners of granules of `1 << shift` bytes, at most 4. Where the warp accesses as one, all belong to [`SEVERAL`].
     #[inline]
-    pub(crate) fn own(&mut self, shift: u32) {
+    pub(crate) fn own(&mut self, shift: u32, as_one: bool) {
         if self.owners.is_empty() {
             self.find_owners(shift);
+            if as_one {
+                self.owners.fill(SEVERAL);
+            }
         }
     }
 
