@@ -1,6 +1,6 @@
 //! Zeroed memory on huge pages where the system grants them.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// Huge pages are 2 MiB on x86-64 and most AArch64 kernels.
@@ -47,11 +47,14 @@ impl Pages {
         let align = if bytes >= HUGE { HUGE } else { 64 };
         let layout = Layout::from_size_align(bytes.max(64).next_multiple_of(64), align).expect("below isize::MAX");
         // SAFETY: the layout's size is at least 64.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+        let start = NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
         if align == HUGE {
+            // Advised before the first touch: what an aligned `alloc_zeroed` has already filled stays on small pages.
             // SAFETY: the range was just allocated; MADV_HUGEPAGE changes no content. A refusal costs speed only.
             unsafe { libc::madvise(start.as_ptr().cast(), layout.size(), libc::MADV_HUGEPAGE) };
         }
+        // SAFETY: the block has as many bytes.
+        unsafe { start.write_bytes(0, layout.size()) };
         Self { start, layout }
     }
 

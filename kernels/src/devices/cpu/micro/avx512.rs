@@ -16,7 +16,7 @@ unsafe fn single<const MR: usize, const NV: usize>(tile: &Tile<f32>) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn single_run<const MR: usize, const NV: usize>(tile: &Tile<f32>, run: PanelRun) {
+unsafe fn single_run<const MR: usize, const NV: usize>(tile: &Tile<f32>, run: PanelRun<f32>) {
     // SAFETY: the caller keeps the contract of `RunKernel`.
     unsafe { multiply_run::<__m512, MR, NV>(tile, run) }
 }
@@ -28,7 +28,7 @@ unsafe fn double<const MR: usize, const NV: usize>(tile: &Tile<f64>) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
-unsafe fn double_run<const MR: usize, const NV: usize>(tile: &Tile<f64>, run: PanelRun) {
+unsafe fn double_run<const MR: usize, const NV: usize>(tile: &Tile<f64>, run: PanelRun<f64>) {
     // SAFETY: the caller keeps the contract of `RunKernel`.
     unsafe { multiply_run::<__m512d, MR, NV>(tile, run) }
 }

@@ -46,20 +46,23 @@ pub type MicroKernel<T> = unsafe fn(&Tile<T>);
 /// Panels of B that are multiplied by the same A, one after the other. One call for several spares what a call costs beside its multiplications, some 30
 /// cycles on Zen 2: much against a depth of 32 (192 cycles), nothing against one of 256.
 #[derive(Clone, Copy, Debug)]
-pub struct PanelRun {
+pub struct PanelRun<T> {
     /// How many, at least 1.
     pub count: usize,
     /// Elements from one to the next in `b`.
     pub b_step: usize,
     /// Elements from the results of one to those of the next, in `d` and in `c`.
     pub d_step: usize,
+    /// Where not null, the panels of B are also written there, packed (`NR` elements per step of k, `k·NR` to the next panel): the call that reads them
+    /// first then packs them for those that follow, almost for nothing, since B is in registers and stores are idle meanwhile.
+    pub packed: *mut T,
 }
 
 /// A micro-kernel over several panels: what a tile says is the first of them, but for `cols`, which is the last one's; all before it write `NR`.
 ///
 /// # Safety
-/// As [`MicroKernel`], for every panel.
-pub type RunKernel<T> = unsafe fn(&Tile<T>, PanelRun);
+/// As [`MicroKernel`], for every panel; `packed`, unless null, is writable for `count·k·NR` elements that nothing else of the call overlaps.
+pub type RunKernel<T> = unsafe fn(&Tile<T>, PanelRun<T>);
 
 /// One shape of a table.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +128,7 @@ const UNROLL: usize = 4;
 #[derive(Clone, Copy)]
 struct At<T> {
     b: *const T,
+    packed: *mut T,
     c: *const T,
     d: *mut T,
     cols: usize,
@@ -136,8 +140,9 @@ struct At<T> {
 /// As [`MicroKernel`]; the caller has the instruction set of `V` enabled.
 #[inline(always)]
 pub(super) unsafe fn multiply<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>) {
+    let at = At { b: tile.b, packed: std::ptr::null_mut(), c: tile.c, d: tile.d, cols: tile.cols };
     // SAFETY: the caller's guarantee.
-    unsafe { panel::<V, MR, NV>(tile, At { b: tile.b, c: tile.c, d: tile.d, cols: tile.cols }) };
+    unsafe { panel::<V, MR, NV, false>(tile, at) };
 }
 
 /// [`multiply`] for each panel of a run.
@@ -147,21 +152,40 @@ pub(super) unsafe fn multiply<V: Vector<Element: Real>, const MR: usize, const N
 #[inline(always)]
 pub(super) unsafe fn multiply_run<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
     tile: &Tile<V::Element>,
-    run: PanelRun,
+    run: PanelRun<V::Element>,
 ) {
-    let (mut b, mut c, mut d) = (tile.b, tile.c, tile.d);
-    for left in (0..run.count).rev() {
-        let cols = if left == 0 { tile.cols } else { NV * V::LANES };
-        // SAFETY: the caller's guarantee for this panel.
-        unsafe { panel::<V, MR, NV>(tile, At { b, c, d, cols }) };
-        (b, c, d) = (b.wrapping_add(run.b_step), c.wrapping_add(run.d_step), d.wrapping_add(run.d_step));
+    // SAFETY: the caller's guarantee.
+    unsafe {
+        if run.packed.is_null() {
+            panels::<V, MR, NV, false>(tile, run);
+        } else {
+            panels::<V, MR, NV, true>(tile, run);
+        }
     }
 }
 
 #[inline(always)]
-unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile: &Tile<V::Element>, at: At<V::Element>) {
-    let (mut a, mut b) = (tile.a, at.b);
-    let (a_step, b_step) = (tile.a_step, tile.b_step);
+unsafe fn panels<V: Vector<Element: Real>, const MR: usize, const NV: usize, const PACK: bool>(
+    tile: &Tile<V::Element>,
+    run: PanelRun<V::Element>,
+) {
+    let width = NV * V::LANES;
+    let (mut b, mut packed, mut c, mut d) = (tile.b, run.packed, tile.c, tile.d);
+    for left in (0..run.count).rev() {
+        let cols = if left == 0 { tile.cols } else { width };
+        // SAFETY: the caller's guarantee for this panel.
+        unsafe { panel::<V, MR, NV, PACK>(tile, At { b, packed, c, d, cols }) };
+        (b, c, d) = (b.wrapping_add(run.b_step), c.wrapping_add(run.d_step), d.wrapping_add(run.d_step));
+        packed = packed.wrapping_add(tile.k * width);
+    }
+}
+
+#[inline(always)]
+unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize, const PACK: bool>(
+    tile: &Tile<V::Element>,
+    at: At<V::Element>,
+) {
+    let mut walk = Walk { a: tile.a, b: at.b, packed: at.packed };
     // SAFETY: pointers stay within what `MicroKernel` demands; `wrapping_add` may form, but never read, one past it.
     unsafe {
         let mut sums = [[V::zero(); NV]; MR];
@@ -171,46 +195,57 @@ unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize>(tile
         }
         for _ in 0..tile.k / UNROLL {
             for _ in 0..UNROLL {
-                step::<V, MR, NV>(a, b, &mut sums);
-                a = a.wrapping_add(a_step);
-                b = b.wrapping_add(b_step);
+                walk.step::<V, MR, NV, PACK>(tile, &mut sums);
             }
         }
         for _ in 0..tile.k % UNROLL {
-            step::<V, MR, NV>(a, b, &mut sums);
-            a = a.wrapping_add(a_step);
-            b = b.wrapping_add(b_step);
+            walk.step::<V, MR, NV, PACK>(tile, &mut sums);
         }
         if at.cols == NV * V::LANES {
             finish(tile, at, &sums);
         } else {
             let spilled = sums;
-            finish_ragged(tile, at, (MR, NV * V::LANES), spilled.as_ptr().cast());
+            finish_cut(tile, at, &spilled);
         }
     }
 }
 
-#[inline(always)]
-unsafe fn step<V: Vector, const MR: usize, const NV: usize>(
-    a: *const V::Element,
-    b: *const V::Element,
-    sums: &mut [[V; NV]; MR],
-) {
-    // SAFETY: `a` holds `MR` elements and `b` `NV` vectors.
-    unsafe {
-        let mut row = [V::zero(); NV];
-        for (v, x) in row.iter_mut().enumerate() {
-            *x = V::load(b.add(v * V::LANES));
-        }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let x = V::splat(*a.add(i));
-            for (sum, y) in sums.iter_mut().zip(row) {
-                *sum = x.mul_add(y, *sum);
+/// Where a panel's next step of k is read, and packed to.
+struct Walk<T> {
+    a: *const T,
+    b: *const T,
+    packed: *mut T,
+}
+
+impl<T: Real> Walk<T> {
+    #[inline(always)]
+    unsafe fn step<V: Vector<Element = T>, const MR: usize, const NV: usize, const PACK: bool>(
+        &mut self,
+        tile: &Tile<T>,
+        sums: &mut [[V; NV]; MR],
+    ) {
+        // SAFETY: `a` holds `MR` elements, `b` and, where it packs, `packed` `NV` vectors.
+        unsafe {
+            let mut row = [V::zero(); NV];
+            for (v, x) in row.iter_mut().enumerate() {
+                *x = V::load(self.b.add(v * V::LANES));
+                if PACK {
+                    x.store(self.packed.add(v * V::LANES));
+                }
             }
-            if (MR + 1) * NV + 1 >= V::REGISTERS {
-                sums.iter_mut().for_each(|sum| sum.pin());
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = V::splat(*self.a.add(i));
+                for (sum, y) in sums.iter_mut().zip(row) {
+                    *sum = x.mul_add(y, *sum);
+                }
+                if (MR + 1) * NV + 1 >= V::REGISTERS {
+                    sums.iter_mut().for_each(|sum| sum.pin());
+                }
             }
         }
+        self.a = self.a.wrapping_add(tile.a_step);
+        self.b = self.b.wrapping_add(tile.b_step);
+        self.packed = self.packed.wrapping_add(NV * V::LANES);
     }
 }
 
@@ -247,11 +282,37 @@ unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
     }
 }
 
-/// As [`finish`] for a tile that is cut at the right edge: element by element from the sums in memory.
+/// As [`finish`] for a tile that is cut at the right edge, from the sums in memory: whole vectors, then what is left.
+#[inline(always)]
+unsafe fn finish_cut<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
+    tile: &Tile<V::Element>,
+    at: At<V::Element>,
+    sums: &[[V; NV]; MR],
+) {
+    let whole = at.cols / V::LANES;
+    // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `cols`.
+    unsafe {
+        let (alpha, beta) = (V::splat(tile.alpha), V::splat(tile.beta));
+        for (i, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().take(whole).enumerate() {
+                let mut value = sum.mul(alpha);
+                if tile.beta != V::Element::ZERO {
+                    value = V::load(at.c.add(i * tile.c_ld + v * V::LANES)).mul_add(beta, value);
+                }
+                value.store(at.d.add(i * tile.d_ld + v * V::LANES));
+            }
+        }
+        if at.cols > whole * V::LANES {
+            finish_ragged(tile, at, (MR, NV * V::LANES), whole * V::LANES, sums.as_ptr().cast());
+        }
+    }
+}
+
+/// The columns from `first` on, element by element.
 #[inline(never)]
-unsafe fn finish_ragged<T: Real>(tile: &Tile<T>, at: At<T>, (rows, width): (usize, usize), sums: *const T) {
+unsafe fn finish_ragged<T: Real>(tile: &Tile<T>, at: At<T>, (rows, width): (usize, usize), first: usize, sums: *const T) {
     for i in 0..rows {
-        for j in 0..at.cols {
+        for j in first..at.cols {
             // SAFETY: `sums` holds `rows × width`, `d` and `c` `rows` rows of `cols`.
             unsafe {
                 let product = *sums.add(i * width + j) * tile.alpha;

@@ -18,7 +18,7 @@ mod vector;
 
 pub use isa::{Isa, Vectorised};
 pub use kernel::{Kernels, MicroKernel, PanelRun, RunKernel, Shape, Tile};
-pub use pack::{Strided, pack, pack_steps, packed_len};
+pub use pack::{Strided, pack, packed_len};
 pub use real::Real;
 pub(crate) use vector::prefetch_far;
 

@@ -36,7 +36,7 @@ pub unsafe fn pack<T: Real>(from: Strided<T>, (lanes, depth): (usize, usize), (w
     unsafe {
         let last = to.add(whole * width * depth);
         if from.lane == 1 {
-            copy_panels::<T, AHEAD>(from, (whole, depth), (width, width * depth), to);
+            copy_panels(from, (whole, depth), width, to);
             copy_any(tail, (rest, depth), panel, last);
         } else {
             for q in 0..whole {
@@ -51,40 +51,14 @@ pub unsafe fn pack<T: Real>(from: Strided<T>, (lanes, depth): (usize, usize), (w
     }
 }
 
-/// Packs `steps` steps of depth, lanes next to each other, into panels of `width` lanes that are `panel_step` elements apart: a part of what [`pack`]
-/// does, small enough to hide between two micro-kernels. Lanes that the last panel lacks are left as they are.
-///
-/// # Safety
-/// `from` is readable for `lanes` at each step, `to` writable for `steps · width` elements of each panel, and the two do not overlap.
-pub unsafe fn pack_steps<T: Real>(
-    from: (*const T, usize),
-    (lanes, steps): (usize, usize),
-    (width, panel_step): (usize, usize),
-    to: *mut T,
-) {
-    let (start, depth) = from;
-    let whole = lanes / width;
-    let tail = Strided { start: start.wrapping_add(whole * width), lane: 1, depth };
-    // SAFETY: the caller's guarantee.
-    unsafe {
-        copy_panels::<T, 0>(Strided { start, lane: 1, depth }, (whole, steps), (width, panel_step), to);
-        copy_any(tail, (lanes - whole * width, steps), width, to.wrapping_add(whole * panel_step));
-    }
-}
-
 /// Adjacent elements copied per step of depth, as far as whole panels allow: four cache lines of f32. A panel alone would read a part of
 /// each line of a column of lines, lose it to the next ones (a leading dimension of 1024 f32 maps them all to one set), and read it again.
 const STRETCH: usize = 64;
 
 /// Lanes lie next to each other: short copies, with the usual panel widths as constants so that each is a few moves.
-unsafe fn copy_panels<T: Real, const AHEAD: usize>(
-    from: Strided<T>,
-    (panels, depth): (usize, usize),
-    (width, panel_step): (usize, usize),
-    to: *mut T,
-) {
-    // Without rows ahead there are only a few, which all stay.
-    let group = if AHEAD > 0 { (STRETCH / width).max(1) } else { panels.max(1) };
+unsafe fn copy_panels<T: Real>(from: Strided<T>, (panels, depth): (usize, usize), width: usize, to: *mut T) {
+    let panel_step = width * depth;
+    let group = (STRETCH / width).max(1);
     for first in (0..panels).step_by(group) {
         let from = Strided { start: from.start.wrapping_add(first * width), ..from };
         let count = group.min(panels - first);
@@ -92,7 +66,7 @@ unsafe fn copy_panels<T: Real, const AHEAD: usize>(
             ($($fixed:literal)*) => {
                 match width {
                     // SAFETY: the caller's guarantee for panels `first .. first + count`.
-                    $($fixed => unsafe { copy_fixed::<T, $fixed, AHEAD>(from, (count, depth), panel_step, to.add(first * panel_step)) },)*
+                    $($fixed => unsafe { copy_fixed::<T, $fixed>(from, (count, depth), to.add(first * panel_step)) },)*
                     _ => for q in 0..count {
                         let from = Strided { start: from.start.wrapping_add(q * width), ..from };
                         // SAFETY: as above, one panel.
@@ -108,20 +82,14 @@ unsafe fn copy_panels<T: Real, const AHEAD: usize>(
 /// Rows ahead whose lines are asked for: the hardware does not see a pattern across pages. Above 8, lines of one set would push each other out.
 const AHEAD: usize = 4;
 
-unsafe fn copy_fixed<T: Real, const N: usize, const AHEAD: usize>(
-    from: Strided<T>,
-    (panels, depth): (usize, usize),
-    panel_step: usize,
-    to: *mut T,
-) {
+unsafe fn copy_fixed<T: Real, const N: usize>(from: Strided<T>, (panels, depth): (usize, usize), to: *mut T) {
     let line = 64 / size_of::<T>();
     for p in 0..depth {
         let row = from.start.wrapping_add(p * from.depth);
-        let asked = if AHEAD > 0 { panels * N } else { 0 };
-        (0..asked).step_by(line).for_each(|at| prefetch(row.wrapping_add(AHEAD * from.depth + at)));
+        (0..panels * N).step_by(line).for_each(|at| prefetch(row.wrapping_add(AHEAD * from.depth + at)));
         for q in 0..panels {
             // SAFETY: `panels·N` lanes are readable at each depth, and each panel has N elements for each depth in `to`.
-            unsafe { to.add(q * panel_step + p * N).cast::<[T; N]>().write(row.add(q * N).cast::<[T; N]>().read()) };
+            unsafe { to.add((q * depth + p) * N).cast::<[T; N]>().write(row.add(q * N).cast::<[T; N]>().read()) };
         }
     }
 }

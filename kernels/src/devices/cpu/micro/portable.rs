@@ -65,7 +65,7 @@ unsafe fn single<const MR: usize, const NV: usize>(tile: &Tile<f32>) {
     unsafe { multiply::<[f32; 8], MR, NV>(tile) }
 }
 
-unsafe fn single_run<const MR: usize, const NV: usize>(tile: &Tile<f32>, run: PanelRun) {
+unsafe fn single_run<const MR: usize, const NV: usize>(tile: &Tile<f32>, run: PanelRun<f32>) {
     // SAFETY: the caller keeps the contract of `RunKernel`.
     unsafe { multiply_run::<[f32; 8], MR, NV>(tile, run) }
 }
@@ -75,7 +75,7 @@ unsafe fn double<const MR: usize, const NV: usize>(tile: &Tile<f64>) {
     unsafe { multiply::<[f64; 4], MR, NV>(tile) }
 }
 
-unsafe fn double_run<const MR: usize, const NV: usize>(tile: &Tile<f64>, run: PanelRun) {
+unsafe fn double_run<const MR: usize, const NV: usize>(tile: &Tile<f64>, run: PanelRun<f64>) {
     // SAFETY: the caller keeps the contract of `RunKernel`.
     unsafe { multiply_run::<[f64; 4], MR, NV>(tile, run) }
 }

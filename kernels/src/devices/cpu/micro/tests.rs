@@ -1,6 +1,6 @@
 #![allow(clippy::print_stderr)] // a skip must be seen
 
-use super::{Isa, Real, Strided, Tile, pack, packed_len};
+use super::{Isa, PanelRun, Real, Strided, Tile, pack, packed_len};
 use crate::random::Random;
 
 fn random<T: Real>(len: usize, seed: u64) -> Vec<T> {
@@ -55,7 +55,15 @@ fn check_all<T: Real>() {
             continue;
         };
         for (mr, nr) in kernels.sizes() {
-            for (k, cols, beta) in [(0, nr, 0.0), (1, nr, 0.5), (4, nr, 0.0), (31, nr, 1.0), (31, 1, 0.5), (6, nr - 1, 0.0)] {
+            for (k, cols, beta) in [
+                (0, nr, 0.0),
+                (1, nr, 0.5),
+                (4, nr, 0.0),
+                (31, nr, 1.0),
+                (31, 1, 0.5),
+                (6, nr - 1, 0.0),
+                (9, nr.div_ceil(2), 0.5),
+            ] {
                 check_shape::<T>(isa, (mr, nr), k, cols, beta);
             }
         }
@@ -66,6 +74,63 @@ fn check_all<T: Real>() {
 fn every_micro_kernel_agrees_with_sums_in_f64() {
     check_all::<f32>();
     check_all::<f64>();
+}
+
+/// A run over panels that lie side by side, read in place and packed meanwhile, and one over what it packed: both as single calls have it, bit for bit.
+fn check_run<T: Real>(isa: Isa, (mr, nr): (usize, usize), (k, count, cols): (usize, usize, usize)) {
+    let kernels = T::kernels(isa).expect("available");
+    let (call, run) = (kernels.get(mr, nr).expect("listed"), kernels.get_run(mr, nr).expect("listed"));
+    let (b_ld, d_ld) = (count * nr + 1, count * nr + 2);
+    let (a, b) = (random::<T>(k * mr, 1), random::<T>(k * b_ld, 2));
+    let fresh = || vec![T::from_f64(7.0); mr * d_ld];
+    let tile = |b: *const T, b_step: usize, d: *mut T, cols: usize| Tile {
+        k,
+        a: a.as_ptr(),
+        a_step: mr,
+        b,
+        b_step,
+        alpha: T::ONE,
+        beta: T::ZERO,
+        c: d.cast_const(),
+        c_ld: d_ld,
+        d,
+        d_ld,
+        cols,
+    };
+    let (mut expected, mut in_place, mut from_packed) = (fresh(), fresh(), fresh());
+    let mut packed = vec![T::ZERO; count * k * nr];
+    // SAFETY: the instruction set is available, and every slice has room for all panels.
+    unsafe {
+        for q in 0..count {
+            let cols = if q + 1 == count { cols } else { nr };
+            call(&tile(b.as_ptr().add(q * nr), b_ld, expected.as_mut_ptr().add(q * nr), cols));
+        }
+        let all = PanelRun { count, b_step: nr, d_step: nr, packed: packed.as_mut_ptr() };
+        run(&tile(b.as_ptr(), b_ld, in_place.as_mut_ptr(), cols), all);
+        let again = PanelRun { b_step: k * nr, packed: std::ptr::null_mut(), ..all };
+        run(&tile(packed.as_ptr(), nr, from_packed.as_mut_ptr(), cols), again);
+    }
+    assert_eq!(in_place, expected, "{isa} {mr}x{nr} k={k}, {count} panels in place");
+    assert_eq!(from_packed, expected, "{isa} {mr}x{nr} k={k}, {count} packed panels");
+    for (at, value) in packed.iter().enumerate() {
+        let (q, p, j) = (at / (k * nr), at / nr % k, at % nr);
+        assert_eq!(*value, b[p * b_ld + q * nr + j], "{isa} {mr}x{nr}: panel {q}, step {p}, column {j}");
+    }
+}
+
+#[test]
+fn a_run_of_panels_equals_single_calls_and_packs_what_it_reads() {
+    fn check<T: Real>() {
+        for isa in Isa::available() {
+            for (mr, nr) in T::kernels(isa).expect("available").sizes() {
+                for (k, count, cols) in [(1, 1, nr), (7, 3, nr), (8, 2, 1), (5, 2, nr.div_ceil(2))] {
+                    check_run::<T>(isa, (mr, nr), (k, count, cols));
+                }
+            }
+        }
+    }
+    check::<f32>();
+    check::<f64>();
 }
 
 #[test]
