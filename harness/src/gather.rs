@@ -10,7 +10,7 @@ use tilecast_models::{
     Dataset, EvaluateOptions, Evaluation, FitOptions, ModelError, Preset, Split, Target, evaluate, fit_train, importance,
 };
 use tilecast_reports::PageInput;
-use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, Provenance, Recommendation, SplitScore};
+use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, Provenance, Recommendation};
 use tilecast_runs::frame::{open_columns, reals, texts};
 use tilecast_runs::journal::{Entry, Header};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, col};
@@ -57,7 +57,7 @@ pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fa
         title: material.title,
         frame: frame.clone(),
         families: families(frame)?,
-        scores: evaluation.scores.iter().map(SplitScore::from).collect(),
+        scores: evaluation.scores.clone(),
         parity: evaluation
             .parity
             .iter()

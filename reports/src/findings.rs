@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tilecast_models::{Preset, Split, Target};
 use tilecast_runs::schema::col;
 
 use crate::contest::{Contest, ratio};
-use crate::figure::{Rivalry, TIME, anchor};
+use crate::figure::{Rivalry, anchor};
 use crate::input::{Candidate, Recommendation};
 use crate::number;
 use crate::story::Story;
@@ -155,27 +156,25 @@ fn rivalry(story: &Story<'_>, family: &str) -> Option<Finding> {
 
 /// The default model on the hardest split it was scored on, beside the best other.
 fn model(story: &Story<'_>) -> Option<Finding> {
-    let times = || story.input.scores.iter().filter(|score| score.target == TIME);
-    let own = || times().filter(|score| score.preset == "default");
+    let times = || story.input.scores.iter().filter(|score| score.target == Target::Time);
+    let own = || times().filter(|score| score.preset == Preset::Default);
     let score = own()
-        .find(|score| score.split == "shape")
+        .find(|score| score.split == Split::Shape)
         .or_else(|| own().max_by(|a, b| a.mape.total_cmp(&b.mape)))
         .or_else(|| times().next())?;
     let mut text = format!(
         "On rows held out by {}, the model misses times by {} on average (median {}, n\u{a0}=\u{a0}{})",
-        score.split,
+        score.split.name(),
         number::percent(score.mape),
         number::percent(score.mdape),
         number::count(score.n_test)
     );
-    if let Some(top1) = score.top1 {
-        text += &format!("; its first choice loses {} to the best", number::percent(top1));
-    }
+    text += &format!("; its first choice loses {} to the best", number::percent(score.top1));
     let rival = times()
         .filter(|other| other.split == score.split && other.preset != score.preset)
         .min_by(|a, b| a.mape.total_cmp(&b.mape));
     if let Some(rival) = rival {
-        text += &format!("; {} misses by {}", rival.preset, number::percent(rival.mape));
+        text += &format!("; {} misses by {}", rival.preset.name(), number::percent(rival.mape));
     }
     let link = (!story.input.parity.is_empty()).then(|| ("fig-parity".to_owned(), "predictions"));
     let worse = rival.is_some_and(|rival| rival.mape < score.mape);

@@ -18,7 +18,7 @@ pub struct PageInput {
     /// The families' own words, in the order their sections appear.
     pub families: Vec<FamilyWords>,
     /// Scores of models, one per target, split and preset.
-    pub scores: Vec<SplitScore>,
+    pub scores: Vec<Score>,
     /// Held-out rows with their prediction.
     pub parity: Vec<ParityPoint>,
     /// Features of the model that is recommended from, in any order.
@@ -52,57 +52,6 @@ pub struct FamilyWords {
     pub look_at: String,
     /// Papers and documents.
     pub references: Vec<String>,
-}
-
-/// How well one model predicts one target on one split. Fractions, not percent.
-#[derive(Clone, Debug, Default)]
-pub struct SplitScore {
-    /// Quantity that is predicted (`time`).
-    pub target: String,
-    /// `rows`, `shape`, `config`, `device` or `family`.
-    pub split: String,
-    /// Model or preset (`default`, `gpperf`, `roofline`).
-    pub preset: String,
-    /// Rows the model was fitted on.
-    pub n_train: usize,
-    /// Rows it was scored on.
-    pub n_test: usize,
-    /// Mean absolute percentage error.
-    pub mape: f64,
-    /// Median absolute percentage error.
-    pub mdape: f64,
-    /// Coefficient of determination of the raw target, where the test rows differ.
-    pub r2: Option<f64>,
-    /// The same on logarithms.
-    pub r2_log: Option<f64>,
-    /// Kendall's rank correlation within problems, where there are problems to rank in.
-    pub tau: Option<f64>,
-    /// Regret of the first choice: its time over the best, minus 1.
-    pub top1: Option<f64>,
-    /// Regret of the best of the first five.
-    pub top5: Option<f64>,
-    /// Share of test rows inside their 90 % interval.
-    pub coverage: Option<f64>,
-}
-
-impl From<&Score> for SplitScore {
-    fn from(score: &Score) -> Self {
-        Self {
-            target: score.target.name().into(),
-            split: score.split.name().into(),
-            preset: score.preset.name().into(),
-            n_train: score.n_train,
-            n_test: score.n_test,
-            mape: score.mape,
-            mdape: score.mdape,
-            r2: score.r2,
-            r2_log: score.r2_log,
-            tau: score.tau,
-            top1: Some(score.top1),
-            top5: Some(score.top5),
-            coverage: score.coverage,
-        }
-    }
 }
 
 /// One held-out row.

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+from cases import case, finish
+
 PROGRAM = "target/release/tilecast"
 SECONDS = 5.0
 
@@ -26,15 +28,8 @@ def main():
     seconds, found = min(runs, key=lambda one: one[0])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     ids = sorted({finding["id"] for finding in found["findings"]})
-    case = f"audit of {found['rows']} rows ({len(ids)} kinds of findings, peak {peak:.0f} MiB)"
-    cases = [{"case": case, "ours": seconds, "peer": None, "unit": "s", "ratio": SECONDS / seconds, "bar": SECONDS, "ok": seconds <= SECONDS}]
-    if "--json" in sys.argv:
-        print(json.dumps(cases, indent=2))
-    else:
-        for one in cases:
-            print(f"{'ok  ' if one['ok'] else 'FAIL'}  {one['ours']:.2f} {one['unit']} (bar {one['bar']})  {one['case']}")
-        print("findings:", ", ".join(ids))
-    sys.exit(0 if all(one["ok"] for one in cases) else 1)
+    title = f"audit of {found['rows']} rows ({len(ids)} kinds of findings, peak {peak:.0f} MiB)"
+    finish([case(title, seconds, "s", SECONDS)], "findings: " + ", ".join(ids))
 
 
 main()

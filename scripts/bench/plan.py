@@ -2,9 +2,10 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
+
+from cases import case, finish
 
 PROGRAM = "target/release/tilecast"
 SECONDS_PER_100K = 1.0
@@ -33,15 +34,9 @@ def main():
             seconds, plan = best_of(spec.name)
         per_100k = seconds * 1e5 / plan["points"]
         looked_at = plan["points"] + plan["skipped"]
-        case = f"plan, {name} ({plan['points']} points of {looked_at} configurations)"
-        cases.append({"case": case, "ours": per_100k, "peer": None, "unit": "s per 100,000 points", "ratio": SECONDS_PER_100K / per_100k,
-                      "bar": SECONDS_PER_100K, "ok": per_100k <= SECONDS_PER_100K})
-    if "--json" in sys.argv:
-        print(json.dumps(cases, indent=2))
-    else:
-        for case in cases:
-            print(f"{'ok  ' if case['ok'] else 'FAIL'}  {case['ours']:.3f} {case['unit']} (bar {case['bar']})  {case['case']}")
-    sys.exit(0 if all(case["ok"] for case in cases) else 1)
+        title = f"plan, {name} ({plan['points']} points of {looked_at} configurations)"
+        cases.append(case(title, per_100k, "s per 100,000 points", SECONDS_PER_100K))
+    finish(cases)
 
 
 main()

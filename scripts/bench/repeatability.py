@@ -4,6 +4,8 @@ import json
 import sys
 from collections import defaultdict
 
+from cases import case, finish
+
 BAR_CORRELATION = 0.98
 BAR_REGRET = 0.03
 
@@ -33,7 +35,7 @@ def spearman(a, b):
 
 
 def main():
-    path, flags = sys.argv[1], sys.argv[2:]
+    path = sys.argv[1]
     times = defaultdict(lambda: defaultdict(dict))
     for line in open(path, encoding="utf-8"):
         row = json.loads(line)
@@ -48,15 +50,10 @@ def main():
         correlation = spearman(a, b)
         regret = b[min(range(len(a)), key=a.__getitem__)] / min(b) - 1
         name = f"{problem} ({len(both)} configurations)"
-        cases.append((f"rank correlation, {name}", correlation, "", correlation / BAR_CORRELATION, BAR_CORRELATION, correlation >= BAR_CORRELATION))
-        cases.append((f"winner's regret, {name}", regret, "fraction", BAR_REGRET / max(regret, 1e-9), BAR_REGRET, regret <= BAR_REGRET))
-    keys = ("case", "ours", "unit", "ratio", "bar", "ok")
-    if "--json" in flags:
-        print(json.dumps([{**dict(zip(keys, case)), "peer": "the same sweep again"} for case in cases], indent=2))
-    else:
-        for case, ours, _, _, bar, ok in cases:
-            print(f"{'ok  ' if ok else 'FAIL'}  {ours:8.4f}  (bar {bar})  {case}")
-    sys.exit(0 if all(case[-1] for case in cases) else 1)
+        again = "the same sweep again"
+        cases.append(case(f"rank correlation, {name}", correlation, "", BAR_CORRELATION, least=True, peer=again))
+        cases.append(case(f"winner's regret, {name}", regret, "fraction", BAR_REGRET, peer=again))
+    finish(cases)
 
 
 main()

@@ -1,12 +1,13 @@
 //! What the model predicts, and from what.
 
+use tilecast_models::Score;
 use tilecast_runs::schema;
 
 use super::{Figure, Span, TIME};
 use crate::chart::Hover;
 use crate::chart::importance::{Feature, ImportanceChart};
 use crate::chart::parity::{Pair, Parity, Split};
-use crate::input::{ParityPoint, SplitScore};
+use crate::input::ParityPoint;
 use crate::number;
 use crate::story::{Story, short_id};
 
@@ -14,8 +15,9 @@ use crate::story::{Story, short_id};
 const FEATURES: usize = 12;
 
 /// The score of `preset` on `split` for times.
-pub(crate) fn score<'s>(story: &'s Story<'_>, split: &str, preset: &str) -> Option<&'s SplitScore> {
-    story.input.scores.iter().find(|score| score.split == split && score.preset == preset && score.target == TIME)
+pub(crate) fn score<'s>(story: &'s Story<'_>, split: &str, preset: &str) -> Option<&'s Score> {
+    let names = |score: &&Score| (score.target.name(), score.split.name(), score.preset.name());
+    story.input.scores.iter().find(|score| names(score) == (TIME, split, preset))
 }
 
 /// The preset whose predictions are shown: `default` where it is there, else the first.
@@ -43,7 +45,7 @@ pub(super) fn parity(story: &Story<'_>) -> Option<Figure> {
     let hardest = names.iter().filter_map(|name| score(story, name, preset)).max_by(|a, b| a.mape.total_cmp(&b.mape));
     let title = match hardest {
         Some(score) => {
-            format!("Held out by {}, predictions miss the time by {} on average", score.split, number::percent(score.mape))
+            format!("Held out by {}, predictions miss the time by {} on average", score.split.name(), number::percent(score.mape))
         }
         None => "Predicted against measured time of held-out rows".into(),
     };

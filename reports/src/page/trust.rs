@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
+use tilecast_models::Score;
 use tilecast_runs::schema::col;
 
 use super::figure;
 use super::grid::{Kind, Reach, cell, grid};
 use crate::figure::{Figures, MeasuredRoof, roofs};
-use crate::input::{Overhead, SplitScore};
+use crate::input::Overhead;
 use crate::number;
 use crate::story::Story;
 use crate::table::{Origin, Outcome, Run};
@@ -132,13 +133,13 @@ fn scores(story: &Story<'_>) -> Markup {
     }
 }
 
-fn score(score: &SplitScore) -> Vec<Markup> {
+fn score(score: &Score) -> Vec<Markup> {
     let optional = |value: Option<f64>, words: fn(f64) -> String| cell(value.map_or_else(|| "–".into(), words));
     let three = |value: f64| number::figures(value, 3);
     vec![
-        cell(&score.target),
-        cell(&score.split),
-        cell(&score.preset),
+        cell(score.target.name()),
+        cell(score.split.name()),
+        cell(score.preset.name()),
         cell(number::count(score.n_train)),
         cell(number::count(score.n_test)),
         cell(number::percent(score.mape)),
@@ -146,8 +147,8 @@ fn score(score: &SplitScore) -> Vec<Markup> {
         optional(score.r2, three),
         optional(score.r2_log, three),
         optional(score.tau, three),
-        optional(score.top1, number::percent),
-        optional(score.top5, number::percent),
+        cell(number::percent(score.top1)),
+        cell(number::percent(score.top5)),
         optional(score.coverage, number::percent),
     ]
 }

@@ -140,10 +140,32 @@ pub(super) struct Kernel {
     pub(super) shared_bytes: usize,
 }
 
+/// What one block of threads takes.
+pub(super) struct Taken {
+    /// The knobs that decide how many registers a thread takes, as an error names them.
+    pub(super) register_knobs: String,
+    /// An estimate, each thread.
+    pub(super) registers: usize,
+    pub(super) threads: usize,
+    pub(super) stages: usize,
+    pub(super) shared_bytes: usize,
+}
+
 impl Tiling {
     /// Whole tiles without slices, row by row.
     pub(super) const fn plain(m: usize, n: usize, k: usize) -> Self {
         Self { m, n, k, split_k: 1, swizzle: 1 }
+    }
+
+    /// Whether registers and shared memory suffice for a block, and the slices and the grid are legal.
+    ///
+    /// # Errors
+    /// [`Misfit`] naming knobs, value and limit.
+    pub(super) fn check_block(self, taken: &Taken, gemm: &Gemm, device: &DeviceInfo) -> Result<(), Misfit> {
+        check_registers(&taken.register_knobs, taken.registers, taken.threads, device)?;
+        let Self { m, n, k, .. } = self;
+        check_shared(&format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", taken.stages), taken.shared_bytes, device)?;
+        self.check(gemm, device)
     }
 
     /// Reads `tile_m tile_n tile_k split_k swizzle`.
@@ -469,7 +491,7 @@ const MAX_REGISTERS: usize = 255;
 ///
 /// # Errors
 /// [`Misfit`] that names what takes the registers.
-pub(super) fn check_registers(subject: &str, registers: usize, threads: usize, device: &DeviceInfo) -> Result<(), Misfit> {
+fn check_registers(subject: &str, registers: usize, threads: usize, device: &DeviceInfo) -> Result<(), Misfit> {
     let limit = MAX_REGISTERS.min(device.gpu().registers_per_sm as usize / threads.next_multiple_of(32));
     if registers <= limit {
         return Ok(());

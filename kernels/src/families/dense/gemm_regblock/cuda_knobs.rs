@@ -1,6 +1,6 @@
 //! Knobs on a GPU, what is legal, and the analytic default.
 
-use crate::families::dense::cuda::{Feed, MAX_THREADS, TiledKnobs, Tiling, check_registers, check_shared, check_threads};
+use crate::families::dense::cuda::{Feed, MAX_THREADS, Taken, TiledKnobs, Tiling, check_threads};
 use crate::families::dense::gemm::{Gemm, to_f64};
 use crate::{Config, DeviceInfo, Misfit, Parameter, Work};
 
@@ -62,13 +62,14 @@ impl TiledKnobs for Blocks {
         self.check_tile()?;
         self.check_vector(gemm)?;
         Feed::check(self.stages, self.vector, gemm, device)?;
-        let registers = self.registers(gemm, device);
-        let subject = format!("`thread_m={} thread_n={}`", self.thread_m, self.thread_n);
-        check_registers(&subject, registers, self.threads(), device)?;
-        let Tiling { m, n, k, .. } = self.tiling;
-        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
-        check_shared(&subject, self.shared_bytes(gemm), device)?;
-        self.tiling.check(gemm, device)
+        let taken = Taken {
+            register_knobs: format!("`thread_m={} thread_n={}`", self.thread_m, self.thread_n),
+            registers: self.registers(gemm, device),
+            threads: self.threads(),
+            stages: self.stages,
+            shared_bytes: self.shared_bytes(gemm),
+        };
+        self.tiling.check_block(&taken, gemm, device)
     }
 
     /// Every element of A read from shared memory serves `thread_n` products, every one of B `thread_m`.

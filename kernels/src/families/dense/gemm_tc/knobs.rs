@@ -1,9 +1,7 @@
 //! Knobs, what is legal, and the default.
 
 use crate::devices::cuda::Architecture;
-use crate::families::dense::cuda::{
-    Feed, MAX_THREADS, TiledKnobs, Tiling, check_registers, check_shared, check_threads, widest_vector,
-};
+use crate::families::dense::cuda::{Feed, MAX_THREADS, Taken, TiledKnobs, Tiling, check_threads, widest_vector};
 use crate::families::dense::gemm::{Gemm, to_f64};
 use crate::{Config, DeviceInfo, Dtype, Misfit, Parameter, Work};
 
@@ -56,13 +54,15 @@ impl TiledKnobs for Warps {
         check_arch(gemm.dtype, device)?;
         self.check_tile(gemm)?;
         Feed::check(self.stages, widest_vector(gemm), gemm, device)?;
-        let registers = self.registers(gemm, device);
-        let Tiling { m, n, k, .. } = self.tiling;
-        let subject = format!("`tile_m={m} tile_n={n} warps_m={} warps_n={}`", self.warps_m, self.warps_n);
-        check_registers(&subject, registers, self.threads(), device)?;
-        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
-        check_shared(&subject, self.shared_bytes(gemm), device)?;
-        self.tiling.check(gemm, device)
+        let Tiling { m, n, .. } = self.tiling;
+        let taken = Taken {
+            register_knobs: format!("`tile_m={m} tile_n={n} warps_m={} warps_n={}`", self.warps_m, self.warps_n),
+            registers: self.registers(gemm, device),
+            threads: self.threads(),
+            stages: self.stages,
+            shared_bytes: self.shared_bytes(gemm),
+        };
+        self.tiling.check_block(&taken, gemm, device)
     }
 
     /// Every warp reads its rows of A and its columns of B from shared memory.

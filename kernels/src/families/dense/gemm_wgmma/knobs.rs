@@ -1,9 +1,7 @@
 //! Knobs, what is legal, and the default.
 
 use crate::devices::cuda::Architecture;
-use crate::families::dense::cuda::{
-    Feed, MAX_THREADS, TiledKnobs, Tiling, check_registers, check_shared, check_threads, widest_vector,
-};
+use crate::families::dense::cuda::{Feed, MAX_THREADS, Taken, TiledKnobs, Tiling, check_threads, widest_vector};
 use crate::families::dense::gemm::{Gemm, to_f64};
 use crate::{Config, DeviceInfo, Misfit, Parameter, Work};
 
@@ -56,13 +54,15 @@ impl TiledKnobs for Groups {
         }
         self.check_tile()?;
         Feed::check(self.stages, widest_vector(gemm), gemm, device)?;
-        let Tiling { m, n, k, .. } = self.tiling;
-        let registers = m / self.warpgroups * n / 128 + OTHER_REGISTERS;
-        let subject = format!("`tile_m={m} tile_n={n} warpgroups={}`", self.warpgroups);
-        check_registers(&subject, registers, self.threads(), device)?;
-        let subject = format!("`tile_m={m} tile_n={n} tile_k={k} stages={}`", self.stages);
-        check_shared(&subject, self.shared_bytes(gemm), device)?;
-        self.tiling.check(gemm, device)
+        let Tiling { m, n, .. } = self.tiling;
+        let taken = Taken {
+            register_knobs: format!("`tile_m={m} tile_n={n} warpgroups={}`", self.warpgroups),
+            registers: m / self.warpgroups * n / 128 + OTHER_REGISTERS,
+            threads: self.threads(),
+            stages: self.stages,
+            shared_bytes: self.shared_bytes(gemm),
+        };
+        self.tiling.check_block(&taken, gemm, device)
     }
 
     /// Every product of 64 rows reads its rows of A once and all columns of B.
