@@ -321,6 +321,34 @@ pub enum DeviceError {
     },
 }
 
+impl DeviceError {
+    /// Refuses what would not fit, before an allocation fails half way or the system kills the process.
+    pub(crate) fn unless_room(what: &str, needed: f64, available: u64) -> Result<(), Self> {
+        #[allow(clippy::cast_precision_loss)] // memory sizes
+        if needed <= available as f64 {
+            return Ok(());
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, for a message
+        Err(Self::Memory { what: what.to_owned(), needed: needed as u64, available })
+    }
+
+    /// Refuses a slot that is none of those prepared.
+    pub(crate) fn unless_prepared(slot: usize, prepared: usize) -> Result<(), Self> {
+        if slot < prepared {
+            return Ok(());
+        }
+        Err(Self::System { call: "slot", reason: format!("slot `{slot}` of {prepared} was not prepared") })
+    }
+
+    /// Refuses to check again what another slot than the `last` one would have written.
+    pub(crate) fn unless_held(slot: usize, last: Option<usize>) -> Result<(), Self> {
+        if last == Some(slot) {
+            return Ok(());
+        }
+        Err(Self::System { call: "recheck", reason: format!("the output does not hold the result of slot `{slot}`") })
+    }
+}
+
 /// A device that runs families.
 pub trait Device {
     /// What is known of it.

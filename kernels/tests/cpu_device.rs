@@ -2,29 +2,28 @@
 
 #![allow(clippy::disallowed_methods)] // the test writes a fake sysfs
 
+mod doubling;
+
 use std::path::Path;
 use std::sync::Mutex;
 
 use tilecast_kernels::devices::cpu::{CpuDevice, CpuIo, CpuProgram, CpuSource};
-use tilecast_kernels::oracle::{Magnitude, Reference, Verdict};
+use tilecast_kernels::oracle::{Reference, Verdict};
 use tilecast_kernels::{
     CacheMode, Card, Config, Device, DeviceError, DeviceInfo, Dtype, ElementsMut, EnergySource, Family, Loaded, Misfit, Named,
-    Parameter, Problem, Tensor, Value, Work,
+    Parameter, Problem, Tensor, Work,
 };
 
 struct Doubling;
-
-static CARD: Card =
-    Card { id: "doubling", group: "test", title: "y = 2x", math: "y (1 × n) = 2·x", look_at: "nothing", references: &[] };
 
 const FAULTS: [&str; 6] = ["none", "stale", "second_call", "skipped_end", "overrun", "not_prepared"];
 
 impl Family for Doubling {
     fn card(&self) -> &'static Card {
-        &CARD
+        &doubling::CARD
     }
     fn axes(&self) -> Vec<Parameter> {
-        vec![Parameter::int("n", (1, 1 << 50), &[1000], "elements")]
+        doubling::axes()
     }
     fn dtypes(&self) -> &'static [Dtype] {
         &[Dtype::F64]
@@ -48,22 +47,16 @@ impl Family for Doubling {
         config(1, "none")
     }
     fn work(&self, problem: &Problem, _config: &Config, _device: &DeviceInfo) -> Work {
-        Work { compulsory_bytes: 16.0 * problem.axes.real("n"), ..Work::default() }
+        doubling::work(problem)
     }
     fn operands(&self, problem: &Problem) -> Vec<Tensor> {
-        let n = problem.axes.size("n");
-        let mut x = Tensor::zeros("x", Dtype::F64, (1, n), n);
-        x.fill(|_, j| 1.0 + f64::from(u32::try_from(j % 1000).expect("small")));
-        vec![x]
+        doubling::operands(problem)
     }
     fn output(&self, problem: &Problem) -> Tensor {
-        let n = problem.axes.size("n");
-        Tensor::zeros("y", Dtype::F64, (1, n), n)
+        doubling::output(problem)
     }
-    fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
-        let n = problem.axes.size("n");
-        let values: Vec<f64> = (0..n).map(|j| 2.0 * operands[0].at(0, j)).collect();
-        Reference { rows: vec![0], cols: n, magnitude: Magnitude::Full(values.clone()), values, depth: 1 }
+    fn reference(&self, _problem: &Problem, operands: &[Tensor]) -> Reference {
+        doubling::reference(operands)
     }
     fn quality(&self, _problem: &Problem, _operands: &[Tensor]) -> Option<f64> {
         Some(0.25)
@@ -125,7 +118,7 @@ fn config(threads: u64, fault: &str) -> Config {
 }
 
 fn problem(n: u64) -> Problem {
-    Doubling.problem(Dtype::F64, &[("n".into(), Value::Int(n))], 1).expect("a legal problem")
+    doubling::problem(&Doubling, n)
 }
 
 /// A machine with a 64 KiB last-level cache, so that flushing costs nothing, and whatever else `root` holds.

@@ -5,7 +5,7 @@
 
 mod nvrtc;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tilecast_kernels::devices::cuda::compile::{Compiler, Sample, cover};
@@ -67,7 +67,8 @@ fn faults(family: &'static dyn Family, arch: Architecture, compiler: &Compiler) 
 fn every_family_compiles_for_every_architecture_with_every_type_layout_and_knob_value() {
     let Some(library) = nvrtc::library() else { return };
     // Kept between runs: what did not change is not compiled again.
-    let compiler = nvrtc::open(library, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda"));
+    let cutlass = std::env::var_os("TILECAST_CUTLASS_INCLUDE").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let compiler = nvrtc::open(library, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda"), cutlass);
     if !compiler.has_cutlass() {
         println!(
             "skipped: gemm_cutlass was not compiled: TILECAST_CUTLASS_INCLUDE is not set (scripts/setup-cuda --cutlass prints it)"

@@ -38,7 +38,7 @@ const AMPERE: Architecture = Architecture::new(8, 0);
 fn compiler() -> Option<(tempfile::TempDir, Compiler)> {
     let library = nvrtc::library()?;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let compiler = nvrtc::open(library, folder.path());
+    let compiler = nvrtc::open(library, folder.path(), None);
     Some((folder, compiler))
 }
 

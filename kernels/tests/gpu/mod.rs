@@ -1,11 +1,14 @@
 //! A GPU to test on, real or virtual, and a kernel whose every fault is known: it doubles a row of numbers.
 
+#[path = "../doubling/mod.rs"]
+mod doubling;
+
 use std::path::{Path, PathBuf};
 
 use tilecast_kernels::devices::cuda::compile::{CompileOptions, Lines};
 use tilecast_kernels::devices::cuda::{Arg, Compiled, CudaDevice, CudaProgram, CudaSource, Include, Launch, Libraries, Unit};
-use tilecast_kernels::oracle::{Magnitude, Reference};
-use tilecast_kernels::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Value, Work};
+use tilecast_kernels::oracle::Reference;
+use tilecast_kernels::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Work};
 
 /// What `TILECAST_CUDA_LIB` and `TILECAST_NVRTC` name; `None`, with a word on it, where either is missing.
 pub(crate) fn device() -> Option<CudaDevice> {
@@ -28,9 +31,6 @@ pub(crate) fn device() -> Option<CudaDevice> {
 
 /// y = 2x.
 pub(crate) struct Doubling;
-
-static CARD: Card =
-    Card { id: "doubling", group: "test", title: "y = 2x", math: "y (1 × n) = 2·x", look_at: "nothing", references: &[] };
 
 /// What is wrong with it, each a branch of the text.
 pub(crate) const FAULTS: [&str; 7] = ["NONE", "IDLE", "OVERRUN", "SHORT", "WILD", "BROKEN", "SLOW"];
@@ -76,15 +76,15 @@ pub(crate) fn config(fault: &str, shared_kib: u64) -> Config {
 
 /// A row of `n` numbers.
 pub(crate) fn problem(n: u64) -> Problem {
-    Doubling.problem(Dtype::F64, &[("n".to_owned(), Value::Int(n))], 1).expect("a problem")
+    doubling::problem(&Doubling, n)
 }
 
 impl Family for Doubling {
     fn card(&self) -> &'static Card {
-        &CARD
+        &doubling::CARD
     }
     fn axes(&self) -> Vec<Parameter> {
-        vec![Parameter::int("n", (1, 1 << 50), &[1000], "elements")]
+        doubling::axes()
     }
     fn dtypes(&self) -> &'static [Dtype] {
         &[Dtype::F64]
@@ -105,22 +105,16 @@ impl Family for Doubling {
         config("NONE", 1)
     }
     fn work(&self, problem: &Problem, _config: &Config, _device: &DeviceInfo) -> Work {
-        Work { compulsory_bytes: 16.0 * problem.axes.real("n"), ..Work::default() }
+        doubling::work(problem)
     }
     fn operands(&self, problem: &Problem) -> Vec<Tensor> {
-        let n = problem.axes.size("n");
-        let mut x = Tensor::zeros("x", Dtype::F64, (1, n), n);
-        x.fill(|_, j| 1.0 + f64::from(u32::try_from(j % 1000).expect("small")));
-        vec![x]
+        doubling::operands(problem)
     }
     fn output(&self, problem: &Problem) -> Tensor {
-        let n = problem.axes.size("n");
-        Tensor::zeros("y", Dtype::F64, (1, n), n)
+        doubling::output(problem)
     }
-    fn reference(&self, problem: &Problem, operands: &[Tensor]) -> Reference {
-        let n = problem.axes.size("n");
-        let values: Vec<f64> = (0..n).map(|j| 2.0 * operands[0].at(0, j)).collect();
-        Reference { rows: vec![0], cols: n, magnitude: Magnitude::Full(values.clone()), values, depth: 1 }
+    fn reference(&self, _problem: &Problem, operands: &[Tensor]) -> Reference {
+        doubling::reference(operands)
     }
     fn cuda(&self) -> Option<&dyn CudaSource> {
         Some(self)

@@ -14,14 +14,9 @@ pub(crate) fn library() -> Option<PathBuf> {
     path
 }
 
-/// CUTLASS's headers, in the folder that `TILECAST_CUTLASS_INCLUDE` names.
-pub(crate) fn cutlass() -> Option<PathBuf> {
-    std::env::var_os("TILECAST_CUTLASS_INCLUDE").filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-/// A compiler that keeps what it makes in `cache`.
-pub(crate) fn open(library: PathBuf, cache: &Path) -> Compiler {
+/// A compiler that keeps what it makes in `cache`, and knows CUTLASS where its folder is given.
+pub(crate) fn open(library: PathBuf, cache: &Path, cutlass: Option<PathBuf>) -> Compiler {
     let libraries = Libraries { nvrtc: Some(library), ..Libraries::default() };
-    let options = CompileOptions { libraries, cache: cache.to_owned(), cutlass: cutlass(), lines: Lines::Dropped };
+    let options = CompileOptions { libraries, cache: cache.to_owned(), cutlass, lines: Lines::Dropped };
     Compiler::open(options).expect("the compiler that TILECAST_NVRTC names")
 }

@@ -33,7 +33,8 @@ impl CpuLoaded {
         family.check_problem(problem)?;
         check_dtype(family, problem.dtype, &machine.info)?;
         let config = family.default_config(problem, &machine.info);
-        room_for("the operands", family.resident_bytes(problem, &config, &machine.info), info::memory().available)?;
+        let bytes = family.resident_bytes(problem, &config, &machine.info);
+        DeviceError::unless_room("the operands", bytes, info::memory().available)?;
         Ok(Self {
             machine,
             family,
@@ -57,7 +58,7 @@ impl CpuLoaded {
         }
         self.family.check(&self.problem, config, &self.machine.info)?;
         let scratch = self.family.work(&self.problem, config, &self.machine.info).workspace_bytes;
-        room_for("scratch", scratch, info::memory().available)
+        DeviceError::unless_room("scratch", scratch, info::memory().available)
     }
 
     fn call(&mut self, slot: usize) {
@@ -78,23 +79,6 @@ impl CpuLoaded {
         let reference = self.reference.get_or_init(|| self.family.reference(&self.problem, &self.operands));
         oracle::check(&self.output, reference)
     }
-
-    fn known(&self, slot: usize) -> Result<(), DeviceError> {
-        if slot < self.programs.len() {
-            return Ok(());
-        }
-        Err(DeviceError::System { call: "slot", reason: format!("slot `{slot}` of {} was not prepared", self.programs.len()) })
-    }
-}
-
-/// Refuses what would not fit, before the system kills the process for it.
-fn room_for(what: &str, needed: f64, available: u64) -> Result<(), DeviceError> {
-    #[allow(clippy::cast_precision_loss)] // memory sizes
-    if needed <= available as f64 {
-        return Ok(());
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, for a message
-    Err(DeviceError::Memory { what: what.to_owned(), needed: needed as u64, available })
 }
 
 impl Loaded for CpuLoaded {
@@ -113,20 +97,15 @@ impl Loaded for CpuLoaded {
     }
 
     fn verify(&mut self, slot: usize) -> Result<Verification, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.programs.len())?;
         self.output.poison();
         self.call(slot);
         Ok(self.compare())
     }
 
     fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError> {
-        self.known(slot)?;
-        if self.last != Some(slot) {
-            return Err(DeviceError::System {
-                call: "recheck",
-                reason: format!("the output does not hold the result of slot `{slot}`"),
-            });
-        }
+        DeviceError::unless_prepared(slot, self.programs.len())?;
+        DeviceError::unless_held(slot, self.last)?;
         Ok(self.compare())
     }
 
@@ -134,7 +113,7 @@ impl Loaded for CpuLoaded {
     /// after a flush; reading the clocks then adds some 0.5 µs to each, which matters below 10 µs. The output is poisoned first, so that
     /// [`Loaded::recheck`] sees what the timed calls wrote.
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.programs.len())?;
         let iterations = iterations.max(1);
         self.output.poison();
         let times = match cache {
@@ -165,7 +144,7 @@ impl Loaded for CpuLoaded {
     }
 
     fn energy(&mut self, slot: usize, window_s: f64) -> Result<Option<Energy>, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.programs.len())?;
         if let EnergySource::Unavailable(_) = self.machine.energy {
             return Ok(None);
         }

@@ -71,8 +71,8 @@ impl CudaLoaded {
         let context = Rc::clone(machine.context()?);
         let config = family.default_config(problem, &machine.info);
         let bytes = family.resident_bytes(problem, &config, &machine.info);
-        room_for("the operands on the host", bytes, memory().available)?;
-        room_for("the operands", bytes, context.free_bytes()?)?;
+        DeviceError::unless_room("the operands on the host", bytes, memory().available)?;
+        DeviceError::unless_room("the operands", bytes, context.free_bytes()?)?;
         let mut host_output = family.output(problem);
         host_output.poison();
         let poisoned = host_output.guarded_bytes().to_vec();
@@ -280,23 +280,6 @@ impl CudaLoaded {
             work(self)
         })
     }
-
-    fn known(&self, slot: usize) -> Result<(), DeviceError> {
-        if slot < self.slots.len() {
-            return Ok(());
-        }
-        Err(DeviceError::System { call: "slot", reason: format!("slot `{slot}` of {} was not prepared", self.slots.len()) })
-    }
-}
-
-/// Refuses what would not fit, before an allocation fails half way.
-fn room_for(what: &str, needed: f64, available: u64) -> Result<(), DeviceError> {
-    #[allow(clippy::cast_precision_loss)] // memory sizes
-    if needed <= available as f64 {
-        return Ok(());
-    }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, for a message
-    Err(DeviceError::Memory { what: what.to_owned(), needed: needed as u64, available })
 }
 
 impl Loaded for CudaLoaded {
@@ -305,18 +288,13 @@ impl Loaded for CudaLoaded {
     }
 
     fn verify(&mut self, slot: usize) -> Result<Verification, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.slots.len())?;
         self.inside("verify", |loaded| loaded.verified(slot))
     }
 
     fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError> {
-        self.known(slot)?;
-        if self.last != Some(slot) {
-            return Err(DeviceError::System {
-                call: "recheck",
-                reason: format!("the output does not hold the result of slot `{slot}`"),
-            });
-        }
+        DeviceError::unless_prepared(slot, self.slots.len())?;
+        DeviceError::unless_held(slot, self.last)?;
         self.inside("recheck", |loaded| loaded.compare())
     }
 
@@ -324,7 +302,7 @@ impl Loaded for CudaLoaded {
     /// events of its own, after a flush. What a stretch of calls pays once is fitted per slot and taken off where it matters
     /// (`Sample::launch_s`). The output is poisoned first, so that [`Loaded::recheck`] sees what the timed calls wrote.
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.slots.len())?;
         self.inside("sample", |loaded| loaded.sampled(slot, iterations.max(1), cache))
     }
 
@@ -333,7 +311,7 @@ impl Loaded for CudaLoaded {
     }
 
     fn energy(&mut self, slot: usize, window_s: f64) -> Result<Option<Energy>, DeviceError> {
-        self.known(slot)?;
+        DeviceError::unless_prepared(slot, self.slots.len())?;
         self.inside("energy", |loaded| loaded.metered(slot, window_s))
     }
 
