@@ -29,9 +29,9 @@ struct Source<T> {
 }
 
 impl<T: Real> Source<T> {
-    /// Asks for part `part` of `parts` of the rows, in `columns` of the strip.
-    fn ask_for(self, (part, parts): (usize, usize), columns: Range<usize>) {
-        for row in part * self.depth / parts..(part + 1) * self.depth / parts {
+    /// Asks for `rows`, as far as there are that many, in `columns` of the strip.
+    fn ask_for(self, rows: Range<usize>, columns: &Range<usize>) {
+        for row in rows.start..rows.end.min(self.depth) {
             let row = self.start.wrapping_add(row * self.step + columns.start);
             (0..columns.len()).step_by(LINE / size_of::<T>()).for_each(|at| prefetch_far(row.wrapping_add(at)));
         }
@@ -94,6 +94,8 @@ impl<T: Real> Chain<T> {
         let (width, depth) = (self.width, self.shape.depth);
         let (tiles, input_step, z_step) = (self.first.tiles.len(), depth * width, self.shape.inner * pitch);
         let whole = columns / width;
+        // Rows of X asked for beside each tile.
+        let asked = depth.div_ceil(tiles.max(1));
         if let (Some(source), true) = (source, whole * width < columns) {
             // Read in place, a panel that is not whole would end beyond its row.
             let rows = Strided { start: source.start.wrapping_add(whole * width), lane: 1, depth: source.step };
@@ -109,7 +111,7 @@ impl<T: Real> Chain<T> {
             let packed = inputs[group.start * input_step..].as_mut_ptr();
             for (part, tile) in self.first.tiles.iter().enumerate() {
                 if let Some(next) = next {
-                    next.ask_for((part, tiles), group.start * width..columns.min(group.end * width));
+                    next.ask_for(part * asked..(part + 1) * asked, &(group.start * width..columns.min(group.end * width)));
                 }
                 let in_place = source.filter(|_| part == 0 && group.end <= whole);
                 let (b, b_step, panel_step, to) = match in_place {

@@ -202,43 +202,42 @@ impl<'a, T: Real> Call<'a, T> {
         }
     }
 
-    /// All micro-tiles of `rows × cols` (columns within the block).
+    /// All micro-tiles of `rows × cols` (columns within the block). No division is left to a tile: one takes as long as a twentieth of its products.
     fn panels(&self, block: &Block, rows: &Range<usize>, cols: &Range<usize>, packed_a: *const T) {
         let plan = &self.program.plan;
         let (mr, nr) = (plan.micro_m, plan.micro_n);
         let table = self.kernels_for(rows.len(), cols.len());
         let one = |i: usize, j: usize| {
-            let kernel = table[usize::from(rows.len() - i < mr)][usize::from(cols.end - j < nr)];
-            self.micro(block, (rows.start + i, i, mr.min(rows.len() - i)), (j, nr.min(cols.end - j)), (packed_a, kernel));
+            let shape = table[usize::from(rows.len() - i < mr)][usize::from(cols.end - j < nr)];
+            self.micro(block, (rows.start + i, i, mr.min(rows.len() - i)), (j, nr.min(cols.end - j)), (packed_a, shape));
         };
         match plan.loop_order {
-            LoopOrder::JrIr => cols.clone().step_by(nr).for_each(|j| {
-                (0..rows.len()).step_by(mr).for_each(|i| {
-                    self.fetch_ahead((j + nr) * block.depth.len(), (i / mr, rows.len().div_ceil(mr)));
-                    one(i, j);
+            LoopOrder::JrIr => {
+                let line = 64 / size_of::<T>();
+                let panel = nr * block.depth.len();
+                let each = panel.div_ceil(rows.len().div_ceil(mr)).next_multiple_of(line);
+                cols.clone().step_by(nr).for_each(|j| {
+                    let mut next = self.packed_b.wrapping_add((j + nr) * block.depth.len());
+                    (0..rows.len()).step_by(mr).for_each(|i| {
+                        // The next panel of B comes from the last level, and its latency would otherwise be paid at the first tile of the panel.
+                        (0..each).step_by(line).for_each(|at| prefetch_far(next.wrapping_add(at)));
+                        next = next.wrapping_add(each);
+                        one(i, j);
+                    });
                 });
-            }),
+            }
             LoopOrder::IrJr => (0..rows.len()).step_by(mr).for_each(|i| cols.clone().step_by(nr).for_each(|j| one(i, j))),
         }
     }
 
-    /// Asks for the `part`-th of `parts` of the panel of B at `start`: it comes from the last level, and its latency would otherwise be
-    /// paid at the first tile of the panel.
-    #[inline(always)]
-    fn fetch_ahead(&self, start: usize, (part, parts): (usize, usize)) {
-        let line = 64 / size_of::<T>();
-        let lines = self.program.plan.micro_n * self.program.plan.tile_k.min(self.program.gemm.k) / line;
-        for at in lines * part / parts..lines * (part + 1) / parts {
-            prefetch_far(self.packed_b.wrapping_add(start + at * line));
-        }
-    }
-
-    /// Kernels for whole and ragged rows × whole and ragged columns.
-    fn kernels_for(&self, rows: usize, cols: usize) -> [[MicroKernel<T>; 2]; 2] {
+    /// Kernels for whole and ragged rows × whole and ragged columns, with the width of their panels of B.
+    fn kernels_for(&self, rows: usize, cols: usize) -> [[(MicroKernel<T>, usize); 2]; 2] {
         let (kernels, plan) = (self.program.kernels, &self.program.plan);
         let ragged = |size: usize, full: usize| if size.is_multiple_of(full) { full } else { size % full };
-        let get =
-            |mr: usize, nr: usize| kernels.get(mr, nr.next_multiple_of(kernels.lanes)).expect("tables hold all smaller shapes");
+        let get = |mr: usize, nr: usize| {
+            let width = nr.next_multiple_of(kernels.lanes);
+            (kernels.get(mr, width).expect("tables hold all smaller shapes"), width)
+        };
         let (mr, nr) = (plan.micro_m, plan.micro_n);
         [mr, ragged(rows, mr)].map(|mr| [nr, ragged(cols, nr)].map(|nr| get(mr, nr)))
     }
@@ -249,7 +248,7 @@ impl<'a, T: Real> Call<'a, T> {
         block: &Block,
         (row, i, rows): (usize, usize, usize),
         (j, cols): (usize, usize),
-        (packed_a, kernel): (*const T, MicroKernel<T>),
+        (packed_a, (kernel, width)): (*const T, (MicroKernel<T>, usize)),
     ) {
         let k = block.depth.len();
         let d = self.d.wrapping_add(row * self.d_ld + block.cols.start + j);
@@ -263,7 +262,7 @@ impl<'a, T: Real> Call<'a, T> {
             a: packed_a.wrapping_add(i * k),
             a_step: rows,
             b: self.packed_b.wrapping_add(j * k),
-            b_step: cols.next_multiple_of(self.program.kernels.lanes),
+            b_step: width,
             alpha: self.alpha,
             beta,
             c,
