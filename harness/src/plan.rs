@@ -6,9 +6,10 @@
 mod planner;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use polars::prelude::{PlHashMap, PlHashSet};
 use serde::Serialize;
 use tilecast_kernels::devices::cuda::CudaProgram;
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
@@ -169,11 +170,11 @@ impl Plan {
     #[must_use]
     pub fn summary(&self, device: &DeviceInfo, assumed_flop_per_s: f64, samples: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
-        let code: HashSet<String> = asked().map(|point| point.code(device)).collect();
-        let experiments: HashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
+        let code: PlHashSet<String> = asked().map(|point| point.code(device)).collect();
+        let experiments: PlHashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
         let points = asked().count();
-        let mut skipped: HashMap<&str, usize> = HashMap::new();
+        let mut skipped: PlHashMap<&str, usize> = PlHashMap::default();
         for skip in &self.skipped {
             *skipped.entry(&skip.reason).or_default() += 1;
         }

@@ -204,7 +204,14 @@ impl Named {
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, (name, value)) in self.0.iter().enumerate() {
-            write!(f, "{}{name}={value}", if i == 0 { "" } else { " " })?;
+            // Word by word: plans write some hundred thousand of these.
+            f.write_str(if i == 0 { "" } else { " " })?;
+            f.write_str(name)?;
+            f.write_str("=")?;
+            match value {
+                Value::Text(value) => f.write_str(value)?,
+                number => write!(f, "{number}")?,
+            }
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! How a plan is made.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use polars::prelude::PlHashMap;
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::random::Random;
 use tilecast_kernels::{
@@ -18,15 +19,20 @@ const VENDOR: &str = "gemm_blas";
 /// Plans `sweep` on `device`.
 pub(super) fn plan(sweep: &Sweep, device: &DeviceInfo) -> Plan {
     let mut planner =
-        Planner { device, seed: sweep.seed, vendor: sweep.blas.is_some(), skipped: Vec::new(), seen: HashMap::new() };
+        Planner { device, seed: sweep.seed, vendor: sweep.blas.is_some(), skipped: Vec::new(), seen: PlHashMap::default() };
     let mut groups = Vec::new();
     for &cache in &sweep.cache {
         for entry in &sweep.entries {
-            let configs: Vec<Arc<Config>> = product(&chosen_knobs(entry, device)).into_iter().map(Arc::new).collect();
+            let knobs = chosen_knobs(entry, device);
+            let board = knobs.iter().any(|knob| limits::is_limit(knob.name));
+            let configs: Vec<Arc<Config>> = product(&knobs).into_iter().map(Arc::new).collect();
             for &dtype in &entry.dtypes {
                 for axes in &entry.problems {
                     match planner.problem(entry, dtype, axes) {
-                        Ok(problem) => groups.extend(planner.group(entry, &configs, problem, cache)),
+                        Ok(problem) => {
+                            let stage = Stage::new(entry.family, problem, (cache, board), device);
+                            groups.extend(planner.group(entry, &configs, &stage));
+                        }
                         Err(misfit) => {
                             planner.skip(entry.family, Subject::Axes(show(axes)), misfit.to_string(), SkipKind::Problem)
                         }
@@ -45,6 +51,8 @@ struct Stage {
     /// Stable text and seed of the problem, made once.
     text: [String; 2],
     cache: CacheMode,
+    /// Whether configurations may name settings of the board: looking for them in each takes a twentieth of a plan's time.
+    board: bool,
     /// The family's default configuration.
     default: Arc<Config>,
     /// What it really runs.
@@ -52,17 +60,18 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(family: &'static dyn Family, problem: Problem, cache: CacheMode, device: &DeviceInfo) -> Self {
+    fn new(family: &'static dyn Family, problem: Problem, (cache, board): (CacheMode, bool), device: &DeviceInfo) -> Self {
         let default = family.default_config(&problem, device);
         let effective = family.effective(&problem, &default, device);
         let text = [problem.to_string(), problem.seed.to_string()];
-        Self { family, text, problem: Arc::new(problem), cache, default: Arc::new(default), effective_default: effective }
+        Self { family, text, problem: Arc::new(problem), cache, board, default: Arc::new(default), effective_default: effective }
     }
 
     /// # Errors
     /// [`Misfit`] where the family refuses the configuration.
     fn point(&self, config: &Arc<Config>, device: &DeviceInfo) -> Result<Point, Misfit> {
-        let (limits, kernel) = (Wish::of(config)?, limits::kernel(config));
+        let (limits, kernel) =
+            if self.board { (Wish::of(config)?, limits::kernel(config)) } else { (Wish::default(), Cow::Borrowed(&**config)) };
         self.family.check(&self.problem, &kernel, device)?;
         let effective = limits::under(self.family.effective(&self.problem, &kernel, device), config);
         let [problem, seed] = &self.text;
@@ -88,7 +97,7 @@ struct Planner<'a> {
     vendor: bool,
     skipped: Vec<Skip>,
     /// Experiment id → configuration first planned for it.
-    seen: HashMap<String, Arc<Config>>,
+    seen: PlHashMap<String, Arc<Config>>,
 }
 
 impl Planner<'_> {
@@ -97,20 +106,19 @@ impl Planner<'_> {
         entry.family.problem(dtype, axes, self.seed)
     }
 
-    fn group(&mut self, entry: &Entry, configs: &[Arc<Config>], problem: Problem, cache: CacheMode) -> Option<Group> {
-        let stage = Stage::new(entry.family, problem, cache, self.device);
+    fn group(&mut self, entry: &Entry, configs: &[Arc<Config>], stage: &Stage) -> Option<Group> {
         let mut points = match entry.limit.filter(|&limit| limit < configs.len()) {
-            Some(limit) => self.sample(&stage, configs.to_vec(), limit),
-            None => configs.iter().filter_map(|config| self.point(&stage, config)).collect(),
+            Some(limit) => self.sample(stage, configs.to_vec(), limit),
+            None => configs.iter().filter_map(|config| self.point(stage, config)).collect(),
         };
         if points.is_empty() {
             return None;
         }
         if entry.baseline == Baseline::Measured {
-            let rivals = self.baselines(&stage, &points);
+            let rivals = self.baselines(stage, &points);
             points.extend(rivals);
         }
-        Some(Group { cache, points })
+        Some(Group { cache: stage.cache, points })
     }
 
     /// A seeded sample of the space. It begins with the default, which a draw may miss: what tuning is worth is told against it.
@@ -172,7 +180,7 @@ impl Planner<'_> {
             self.skip(family, Subject::Space(Arc::new(rival)), misfit.to_string(), SkipKind::Problem);
             return Vec::new();
         }
-        let stage = Stage::new(family, rival, cache, self.device);
+        let stage = Stage::new(family, rival, (cache, true), self.device);
         let mut points = Vec::new();
         for like in settings {
             let config = Arc::new(limits::under((*stage.default).clone(), &like.config));
