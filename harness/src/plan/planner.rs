@@ -51,7 +51,7 @@ struct Stage {
     /// Stable text and seed of the problem, made once.
     text: [String; 2],
     cache: CacheMode,
-    /// Whether configurations may name settings of the board: looking for them in each takes a twentieth of a plan's time.
+    /// Whether configurations may name settings of the board: looking for them in each takes 2 % of a plan's time.
     board: bool,
     /// The family's default configuration.
     default: Arc<Config>,
