@@ -14,7 +14,7 @@ use tilecast_kernels::{CacheMode, Device, DeviceError, Loaded};
 /// Ragged against blocks of 128.
 const N: u64 = 1000;
 
-fn loaded() -> Option<(CudaDevice, Box<dyn Loaded>)> {
+fn loaded() -> Option<(gpu::Turn, Box<dyn Loaded>)> {
     let device = gpu::device()?;
     let loaded = device.load(&Doubling, &problem(N)).expect("fits any GPU");
     Some((device, loaded))
@@ -101,7 +101,7 @@ fn roofs_are_positive_within_their_spread_and_named_once() {
     let names: Vec<&str> = roofs.iter().map(|roof| roof.name.as_str()).collect();
     for name in ["flop_per_s", "flop_per_s_f64", "l1_bytes_per_s", "l2_bytes_per_s", "dram_bytes_per_s", "dram_triad_bytes_per_s"]
     {
-        assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{names:?}");
+        assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{names:?} {:?}", device.missing_roofs());
     }
     for roof in &roofs {
         assert!(0.0 < roof.low && roof.low <= roof.value && roof.value == roof.high && roof.high.is_finite(), "{roof:?}");

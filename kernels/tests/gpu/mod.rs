@@ -3,15 +3,31 @@
 #[path = "../doubling/mod.rs"]
 mod doubling;
 
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tilecast_kernels::devices::cuda::compile::{CompileOptions, Lines};
 use tilecast_kernels::devices::cuda::{Arg, Compiled, CudaDevice, CudaProgram, CudaSource, Include, Launch, Libraries, Unit};
 use tilecast_kernels::oracle::Reference;
 use tilecast_kernels::{Card, Config, DeviceInfo, Dtype, Family, Misfit, Named, Parameter, Problem, Tensor, Work};
 
-/// What `TILECAST_CUDA_LIB` and `TILECAST_NVRTC` name; `None`, with a word on it, where either is missing.
-pub(crate) fn device() -> Option<CudaDevice> {
+/// The GPU while no other test of this process has it: another's launch between two events would count as one's own.
+pub(crate) struct Turn {
+    device: CudaDevice,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Deref for Turn {
+    type Target = CudaDevice;
+    fn deref(&self) -> &CudaDevice {
+        &self.device
+    }
+}
+
+/// Waits for a turn on what `TILECAST_CUDA_LIB` and `TILECAST_NVRTC` name; `None`, with a word on it, where either is missing.
+pub(crate) fn device() -> Option<Turn> {
+    static TURN: Mutex<()> = Mutex::new(());
     let library = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let (Some(cuda), Some(nvrtc)) = (library("TILECAST_CUDA_LIB"), library("TILECAST_NVRTC")) else {
         println!(
@@ -26,7 +42,10 @@ pub(crate) fn device() -> Option<CudaDevice> {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cuda");
     let cutlass = library("TILECAST_CUTLASS_INCLUDE");
     let options = CompileOptions { libraries, cache, cutlass, lines: Lines::Dropped };
-    Some(CudaDevice::open("cuda:0", options).expect("the GPU that TILECAST_CUDA_LIB names"))
+    // A test that failed in its turn takes none from the others.
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = CudaDevice::open("cuda:0", options).expect("the GPU that TILECAST_CUDA_LIB names");
+    Some(Turn { device, _turn: turn })
 }
 
 /// y = 2x.
