@@ -103,7 +103,9 @@ impl<T: Real> Kernels<T> {
         self.shape(mr, nr).map(|shape| shape.run)
     }
 
-    fn shape(&self, mr: usize, nr: usize) -> Option<&Shape<T>> {
+    /// Both.
+    #[must_use]
+    pub fn shape(&self, mr: usize, nr: usize) -> Option<&'static Shape<T>> {
         self.shapes.iter().find(|shape| shape.mr == mr && shape.nv * self.lanes == nr)
     }
 
@@ -123,6 +125,8 @@ pub(super) use shapes;
 
 /// Steps of k per round of the main loop.
 const UNROLL: usize = 4;
+/// Rows of D asked for beside each such round.
+const ASKED: usize = 2;
 
 /// Where one panel is read from and written to; the rest is the tile's.
 #[derive(Clone, Copy)]
@@ -189,11 +193,18 @@ unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize, cons
     // SAFETY: pointers stay within what `MicroKernel` demands; `wrapping_add` may form, but never read, one past it.
     unsafe {
         let mut sums = [[V::zero(); NV]; MR];
-        for i in 0..MR {
-            prefetch(at.d.wrapping_add(i * tile.d_ld));
-            prefetch(at.d.wrapping_add(i * tile.d_ld + NV * V::LANES - 1));
-        }
-        for _ in 0..tile.k / UNROLL {
+        // D is wanted at the end. Asked for all at once, its lines would take every line buffer from the panels for as long as the last level takes to answer.
+        let last = at.d.wrapping_add((MR - 1) * tile.d_ld);
+        let mut row = at.d;
+        let mut ask = || {
+            prefetch(row);
+            prefetch(row.wrapping_add(NV * V::LANES - 1));
+            row = if std::ptr::eq(row, last) { last } else { row.wrapping_add(tile.d_ld) };
+        };
+        let rounds = tile.k / UNROLL;
+        (ASKED * rounds..MR).for_each(|_| ask());
+        for _ in 0..rounds {
+            (0..ASKED).for_each(|_| ask());
             for _ in 0..UNROLL {
                 walk.step::<V, MR, NV, PACK>(tile, &mut sums);
             }
@@ -202,10 +213,12 @@ unsafe fn panel<V: Vector<Element: Real>, const MR: usize, const NV: usize, cons
             walk.step::<V, MR, NV, PACK>(tile, &mut sums);
         }
         if at.cols == NV * V::LANES {
-            finish(tile, at, &sums);
+            finish(tile, at, &sums, NV);
         } else {
-            let spilled = sums;
-            finish_cut(tile, at, &spilled);
+            // Cut at the right edge: from memory, whole vectors, then what is left.
+            let (spilled, whole) = (sums, at.cols / V::LANES);
+            finish(tile, at, &spilled, whole);
+            finish_ragged(tile, at, (MR, NV * V::LANES), whole * V::LANES, spilled.as_ptr().cast());
         }
     }
 }
@@ -249,61 +262,35 @@ impl<T: Real> Walk<T> {
     }
 }
 
+/// Writes the first `vectors` of every row: a constant where the tile is whole.
 #[inline(always)]
 unsafe fn finish<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
     tile: &Tile<V::Element>,
     at: At<V::Element>,
     sums: &[[V; NV]; MR],
+    vectors: usize,
 ) {
-    // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `NV` vectors.
-    unsafe {
-        let (alpha, beta) = (V::splat(tile.alpha), V::splat(tile.beta));
-        if tile.beta == V::Element::ZERO && tile.alpha == V::Element::ONE {
-            // A depth of 32 takes some 200 cycles: there a dozen multiplications by one are worth the branch.
-            for (i, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    sum.store(at.d.add(i * tile.d_ld + v * V::LANES));
+    // A closure would not have the instruction set of the function around it.
+    macro_rules! each {
+        (|$sum:ident, $i:ident, $from:ident| $value:expr) => {
+            for ($i, sums) in sums.iter().enumerate() {
+                for (v, $sum) in sums.iter().take(vectors).enumerate() {
+                    let $from = v * V::LANES;
+                    $value.store(at.d.add($i * tile.d_ld + $from));
                 }
             }
-        } else if tile.beta == V::Element::ZERO {
-            for (i, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    sum.mul(alpha).store(at.d.add(i * tile.d_ld + v * V::LANES));
-                }
-            }
-        } else {
-            for (i, sums) in sums.iter().enumerate() {
-                for (v, sum) in sums.iter().enumerate() {
-                    let old = V::load(at.c.add(i * tile.c_ld + v * V::LANES));
-                    sum.mul_add(alpha, old.mul(beta)).store(at.d.add(i * tile.d_ld + v * V::LANES));
-                }
-            }
-        }
+        };
     }
-}
-
-/// As [`finish`] for a tile that is cut at the right edge, from the sums in memory: whole vectors, then what is left.
-#[inline(always)]
-unsafe fn finish_cut<V: Vector<Element: Real>, const MR: usize, const NV: usize>(
-    tile: &Tile<V::Element>,
-    at: At<V::Element>,
-    sums: &[[V; NV]; MR],
-) {
-    let whole = at.cols / V::LANES;
-    // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `cols`.
+    // SAFETY: `d` (and `c` where beta is not 0) hold `MR` rows of `vectors` vectors.
     unsafe {
         let (alpha, beta) = (V::splat(tile.alpha), V::splat(tile.beta));
-        for (i, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().take(whole).enumerate() {
-                let mut value = sum.mul(alpha);
-                if tile.beta != V::Element::ZERO {
-                    value = V::load(at.c.add(i * tile.c_ld + v * V::LANES)).mul_add(beta, value);
-                }
-                value.store(at.d.add(i * tile.d_ld + v * V::LANES));
-            }
-        }
-        if at.cols > whole * V::LANES {
-            finish_ragged(tile, at, (MR, NV * V::LANES), whole * V::LANES, sums.as_ptr().cast());
+        if tile.beta != V::Element::ZERO {
+            each!(|sum, i, from| sum.mul_add(alpha, V::load(at.c.add(i * tile.c_ld + from)).mul(beta)));
+        } else if tile.alpha == V::Element::ONE {
+            // A depth of 32 takes some 200 cycles: there a dozen multiplications by one are worth the branch.
+            each!(|sum, i, from| sum);
+        } else {
+            each!(|sum, i, from| sum.mul(alpha));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::knobs::{LoopOrder, Plan};
-use crate::devices::cpu::micro::{Isa, Kernels, MicroKernel, Real, Strided, Tile, pack, packed_len, prefetch_far};
+use crate::devices::cpu::micro::{Isa, Kernels, PanelRun, Real, Shape, Strided, Tile, pack, packed_len, prefetch_far};
 use crate::devices::cpu::{CpuIo, CpuProgram, CpuSource, Team};
 use crate::families::dense::{Addend, Gemm, View, gemm_view};
 use crate::{Config, DeviceError, Dtype, Misfit, Problem, Tensor};
@@ -111,6 +111,8 @@ enum Split {
 struct Block {
     cols: Range<usize>,
     depth: Range<usize>,
+    /// Leading columns of the block that no one has packed: the micro-kernels that read them first, in the rows from 0 on, do.
+    unpacked: usize,
 }
 
 /// `0..size` in steps of `step`; one empty block where `size` is 0, so that alpha·0 + beta·C is still written.
@@ -148,36 +150,44 @@ impl<'a, T: Real> Call<'a, T> {
     fn blocks(&self) -> impl Iterator<Item = Block> + use<'_, 'a, T> {
         let (gemm, plan) = (&self.program.gemm, &self.program.plan);
         blocks(gemm.n, plan.tile_n)
-            .flat_map(move |cols| blocks(gemm.k, plan.tile_k).map(move |depth| Block { cols: cols.clone(), depth }))
+            .flat_map(move |cols| blocks(gemm.k, plan.tile_k).map(move |depth| Block { cols: cols.clone(), depth, unpacked: 0 }))
     }
 
+    /// Where rows of B lie next to each other, whole panels are packed by the micro-kernels that read them first: copying them before took 3 to 6 % at n = 256.
     fn alone(&self) {
-        for block in self.blocks() {
-            self.pack_b(&block, (0, 1));
+        let width = self.program.plan.micro_n;
+        for mut block in self.blocks() {
+            if self.b_strides.1 == 1 {
+                block.unpacked = block.cols.len() / width * width;
+            }
+            self.pack_b(&block, block.unpacked..block.cols.len());
             self.multiply(&block, (0, 1));
         }
     }
 
     /// As [`Call::alone`], with every rank done packing before one multiplies: the end of a job is the barrier.
     fn together(&self, team: &Team) {
-        let ranks = self.program.plan.threads.min(team.size());
+        let (ranks, width) = (self.program.plan.threads.min(team.size()), self.program.plan.micro_n);
         for block in self.blocks() {
-            team.run(ranks, &|rank| self.pack_b(&block, (rank, ranks)));
+            team.run(ranks, &|rank| self.pack_b(&block, share(block.cols.len(), width, (rank, ranks))));
             team.run(ranks, &|rank| self.multiply(&block, (rank, ranks)));
         }
     }
 
-    fn pack_b(&self, block: &Block, rank: (usize, usize)) {
-        let width = self.program.plan.micro_n;
-        let lanes = share(block.cols.len(), width, rank);
+    /// Packs `lanes`, columns of the block from a whole panel on.
+    fn pack_b(&self, block: &Block, lanes: Range<usize>) {
         let (row, col) = self.b_strides;
-        let start = self.b.wrapping_add(block.depth.start * row + (block.cols.start + lanes.start) * col);
-        let from = Strided { start, lane: col, depth: row };
-        let depth = block.depth.len();
-        // SAFETY: the block lies within B; shares start at whole panels, and panels before `lanes.start` fill `lanes.start·depth` elements.
+        let from = Strided { start: self.b_at(block, lanes.start), lane: col, depth: row };
+        let (width, depth) = (self.program.plan.micro_n, block.depth.len());
+        // SAFETY: the block lies within B; panels before `lanes.start` fill `lanes.start·depth` elements.
         unsafe {
             pack(from, (lanes.len(), depth), (width, self.program.kernels.lanes), self.packed_b.add(lanes.start * depth));
         }
+    }
+
+    /// B at column `j` of the block.
+    fn b_at(&self, block: &Block, j: usize) -> *const T {
+        self.b.wrapping_add(block.depth.start * self.b_strides.0 + (block.cols.start + j) * self.b_strides.1)
     }
 
     fn multiply(&self, block: &Block, rank: (usize, usize)) {
@@ -207,21 +217,24 @@ impl<'a, T: Real> Call<'a, T> {
         let plan = &self.program.plan;
         let (mr, nr) = (plan.micro_m, plan.micro_n);
         let table = self.kernels_for(rows.len(), cols.len());
+        let first = if rows.start == 0 { block.unpacked } else { 0 };
         let one = |i: usize, j: usize| {
             let shape = table[usize::from(rows.len() - i < mr)][usize::from(cols.end - j < nr)];
-            self.micro(block, (rows.start + i, i, mr.min(rows.len() - i)), (j, nr.min(cols.end - j)), (packed_a, shape));
+            let in_place = i == 0 && j < first;
+            self.micro(
+                block,
+                (rows.start + i, i, mr.min(rows.len() - i)),
+                (j, nr.min(cols.end - j)),
+                (packed_a, shape, in_place),
+            );
         };
         match plan.loop_order {
             LoopOrder::JrIr => {
-                let line = 64 / size_of::<T>();
-                let panel = nr * block.depth.len();
-                let each = panel.div_ceil(rows.len().div_ceil(mr)).next_multiple_of(line);
+                let tiles = rows.len().div_ceil(mr);
                 cols.clone().step_by(nr).for_each(|j| {
-                    let mut next = self.packed_b.wrapping_add((j + nr) * block.depth.len());
+                    let mut next = self.next_panel(block, j + nr, (j + nr < first, tiles));
                     (0..rows.len()).step_by(mr).for_each(|i| {
-                        // The next panel of B comes from the last level, and its latency would otherwise be paid at the first tile of the panel.
-                        (0..each).step_by(line).for_each(|at| prefetch_far(next.wrapping_add(at)));
-                        next = next.wrapping_add(each);
+                        next.ask();
                         one(i, j);
                     });
                 });
@@ -230,13 +243,24 @@ impl<'a, T: Real> Call<'a, T> {
         }
     }
 
+    /// The panel of B at column `j`, to be asked for in `tiles` parts: it comes from the last level, and its latency would otherwise be paid at its first tile.
+    fn next_panel(&self, block: &Block, j: usize, (in_place, tiles): (bool, usize)) -> Ahead<T> {
+        let (nr, depth) = (self.program.plan.micro_n, block.depth.len());
+        if in_place {
+            Ahead { at: self.b_at(block, j), rows: depth.div_ceil(tiles), row: nr, step: self.b_strides.0 }
+        } else {
+            let row = (nr * depth).div_ceil(tiles).next_multiple_of(LINE / size_of::<T>());
+            Ahead { at: self.packed_b.wrapping_add(j * depth), rows: 1, row, step: row }
+        }
+    }
+
     /// Kernels for whole and ragged rows × whole and ragged columns, with the width of their panels of B.
-    fn kernels_for(&self, rows: usize, cols: usize) -> [[(MicroKernel<T>, usize); 2]; 2] {
+    fn kernels_for(&self, rows: usize, cols: usize) -> [[(&'static Shape<T>, usize); 2]; 2] {
         let (kernels, plan) = (self.program.kernels, &self.program.plan);
         let ragged = |size: usize, full: usize| if size.is_multiple_of(full) { full } else { size % full };
         let get = |mr: usize, nr: usize| {
             let width = nr.next_multiple_of(kernels.lanes);
-            (kernels.get(mr, width).expect("tables hold all smaller shapes"), width)
+            (kernels.shape(mr, width).expect("tables hold all smaller shapes"), width)
         };
         let (mr, nr) = (plan.micro_m, plan.micro_n);
         [mr, ragged(rows, mr)].map(|mr| [nr, ragged(cols, nr)].map(|nr| get(mr, nr)))
@@ -248,7 +272,7 @@ impl<'a, T: Real> Call<'a, T> {
         block: &Block,
         (row, i, rows): (usize, usize, usize),
         (j, cols): (usize, usize),
-        (packed_a, (kernel, width)): (*const T, (MicroKernel<T>, usize)),
+        (packed_a, (shape, width), in_place): (*const T, (&Shape<T>, usize), bool),
     ) {
         let k = block.depth.len();
         let d = self.d.wrapping_add(row * self.d_ld + block.cols.start + j);
@@ -257,12 +281,14 @@ impl<'a, T: Real> Call<'a, T> {
             Some(Addend { beta, c, ld }) => (beta, c.as_ptr().wrapping_add(row * ld + block.cols.start + j), ld),
             None => (T::ZERO, d.cast_const(), self.d_ld),
         };
+        let packed = self.packed_b.wrapping_add(j * k);
+        let (b, b_step) = if in_place { (self.b_at(block, j), self.b_strides.0) } else { (packed.cast_const(), width) };
         let tile = Tile {
             k,
             a: packed_a.wrapping_add(i * k),
             a_step: rows,
-            b: self.packed_b.wrapping_add(j * k),
-            b_step: width,
+            b,
+            b_step,
             alpha: self.alpha,
             beta,
             c,
@@ -271,7 +297,36 @@ impl<'a, T: Real> Call<'a, T> {
             d_ld: self.d_ld,
             cols,
         };
-        // SAFETY: `kernels` checked the instruction set; panels were packed for exactly these rows and columns, and the tile lies within D (and C).
-        unsafe { kernel(&tile) };
+        // SAFETY: `kernels` checked the instruction set; the tile lies within D (and C). Panels were packed for exactly these rows and columns, or the panel of
+        // B is whole and read in place, and the scratch memory has room for it.
+        unsafe {
+            if in_place {
+                (shape.run)(&tile, PanelRun { count: 1, b_step: 0, d_step: 0, packed });
+            } else {
+                (shape.call)(&tile);
+            }
+        }
+    }
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// Memory to ask for part by part: each so many rows of so many elements, `step` apart.
+struct Ahead<T> {
+    at: *const T,
+    rows: usize,
+    row: usize,
+    step: usize,
+}
+
+impl<T> Ahead<T> {
+    /// Asks for the next part.
+    #[inline(always)]
+    fn ask(&mut self) {
+        for _ in 0..self.rows {
+            (0..self.row).step_by(LINE / size_of::<T>()).for_each(|at| prefetch_far(self.at.wrapping_add(at)));
+            self.at = self.at.wrapping_add(self.step);
+        }
     }
 }
