@@ -14,7 +14,7 @@ fn a_planted_fault_costs_one_row_and_says_why() {
     for (fault, timeout, status, reason) in [
         ("crash@tile=8", "20", "runtime_error", "SIGSEGV"),
         ("hang@tile=8", "1", "timeout", "no answer within `1` s"),
-        ("wrong@tile=8", "20", "incorrect", "element (0, 0)"),
+        ("wrong@tile=8", "20", "incorrect", "element (0, 0) is `NaN`"),
     ] {
         let rows = sweep_with(fault, &SMALL.replace("timeout_s = 20", &format!("timeout_s = {timeout}")));
         assert_eq!(rows.len(), 4, "{fault}: every point has a row");
