@@ -251,7 +251,7 @@ impl Rounds<'_, '_> {
     fn exchange(&mut self, asked: &[Asked], sent: &mut usize, received: usize) -> Result<Sample, SessionFail> {
         while *sent < asked.len() && *sent < received + AHEAD && !self.stopped() {
             let track = &self.tracks[if let Asked::Point(i) = asked[*sent] { i } else { self.reference }];
-            self.session.send(&Ask::Sample { slot: track.slot, iterations: track.iterations, cache: self.group.cache })?;
+            self.session.send(&Ask::Sample { slot: track.slot, iterations: track.iterations, cache: self.group.cache });
             *sent += 1;
         }
         match self.session.receive()? {

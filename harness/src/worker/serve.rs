@@ -177,6 +177,9 @@ impl Bench<'_> {
         }
         // A clock that never stood still is waited for once; the stopping rule sees the noise.
         self.hand.settle(true);
+        if self.planted(slot)? == Some(FaultKind::Late) {
+            crash();
+        }
         let sample = self.sample(slot, iterations, cache)?;
         let locked = self.hand.seen(&sample);
         if let Some(slot) = self.slots.get_mut(&slot) {
@@ -206,7 +209,7 @@ impl Bench<'_> {
             Some(FaultKind::Crash) => crash(),
             Some(FaultKind::Hang) => hang(),
             Some(FaultKind::Wild) => return super::wild::run(self.device),
-            Some(FaultKind::Wrong) | None => {}
+            Some(FaultKind::Late | FaultKind::Wrong) | None => {}
         }
         let (slot, loaded) = self.slot(slot)?;
         let sample = loaded.sample(slot.inner, iterations, cache)?;

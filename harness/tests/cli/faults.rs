@@ -29,3 +29,16 @@ fn a_planted_fault_costs_one_row_and_says_why() {
         }
     }
 }
+
+#[test]
+fn a_crash_late_in_a_round_is_booked_on_the_point_that_crashed() {
+    let tiles: Vec<String> = (2..22).map(|tile: u32| tile.to_string()).collect();
+    let spec = SMALL.replace("tile = [4, 8, 16, 64]", &format!("tile = [{}]", tiles.join(", ")));
+    let rows = sweep_with("late@tile=17", &spec);
+    assert_eq!(rows.len(), tiles.len());
+    for row in &rows {
+        let hit = row["config"] == "tile=17";
+        assert_eq!(row["status"], if hit { "runtime_error" } else { "ok" }, "{row}");
+        assert_eq!(row["time_samples_s"].is_null(), hit, "{row}");
+    }
+}
