@@ -11,6 +11,7 @@ use tilecast_runs::row::Row;
 use tilecast_runs::schema::{VERSION, col};
 use tilecast_runs::store::{Read, Store};
 
+use crate::Exit;
 use crate::clock;
 use crate::fail::Fail;
 use crate::measure::{Ended, GroupContext, Outcome, Recovered, Session, SessionFail, Sink, measure_group};
@@ -71,6 +72,12 @@ impl CampaignEnd {
     pub fn overhead(&self) -> f64 {
         let useful = self.busy.kernel_s + self.busy.verify_s + self.busy.prepare_s + self.busy.flush_s + self.busy.sensor_s;
         if self.wall_s > 0.0 { (1.0 - useful / self.wall_s).max(0.0) } else { 0.0 }
+    }
+
+    /// How a program ends that measured this and nothing else.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.ended == Ended::Complete && self.failed() == 0 { Exit::Done } else { Exit::Partial }
     }
 
     /// Points whose status is not `ok`.

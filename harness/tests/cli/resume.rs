@@ -90,6 +90,21 @@ fn control_c_leaves_a_clean_store_and_the_same_command_resumes() {
 }
 
 #[test]
+fn control_c_while_a_recommendation_is_measured_is_told_by_the_exit_code() {
+    let dir = Workdir::new();
+    dir.file("small.toml", SMALL.replace("m = 48", "m = [40, 48, 56]"));
+    dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
+    dir.run_to(0, &["fit", "store", "-o", "time.model"]);
+    let problem = ["--family", "gemm_tiled", "--problem", "m=384,n=384,k=384", "--device", "cpu:1t"];
+    let measure = ["--measure", "5", "-o", "store"];
+    let mut command = dir.command(&[&["recommend", "time.model"], &problem[..], &measure].concat());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_for_samples(&dir, &mut child, 1);
+    signal(&child, "-INT");
+    assert_eq!(child.wait().expect("ends").code(), Some(1));
+}
+
+#[test]
 fn the_same_sweep_cannot_run_twice_at_once_on_one_store() {
     let dir = Workdir::new();
     dir.file("slow.toml", slow());
