@@ -10,7 +10,7 @@ use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
 use tilecast_runs::store::{Read, Store};
 
-use crate::campaign::{Again, Campaign};
+use crate::campaign::{Again, Campaign, CampaignEnd};
 use crate::clock;
 use crate::fail::Fail;
 use crate::plan::{Group, Plan, Point};
@@ -118,7 +118,16 @@ fn remeasure_plan(advice: &Advice, top: usize) -> Plan {
     Plan { groups: vec![Group { cache: advice.cache, points }], skipped: Vec::new() }
 }
 
-/// Measures the best `count` beside the default into `store`, on `device`; rows by experiment.
+/// What came of measuring the best of an advice.
+#[derive(Debug)]
+pub struct Remeasured {
+    /// Rows by experiment.
+    pub rows: HashMap<String, Row>,
+    /// How it ended: points that failed or that Ctrl-C left out have no time.
+    pub end: CampaignEnd,
+}
+
+/// Measures the best `count` beside the default into `store`, on `device`.
 ///
 /// # Errors
 /// [`Fail`] where no worker starts or the store cannot be written.
@@ -128,7 +137,7 @@ pub fn measure_best(
     count: usize,
     store: &Store,
     (device, show): (&str, Show),
-) -> Result<HashMap<String, Row>, Fail> {
+) -> Result<Remeasured, Fail> {
     let sweep = question.sweep();
     let plan = remeasure_plan(advice, count);
     let text = format!("# the best {count} of {} and the default, for {}", advice.candidates, advice.default.problem);
@@ -137,7 +146,7 @@ pub fn measure_best(
     let mut session = start_session(device, &sweep, None)?;
     let end = campaign.run(&mut session, &mut Progress::new(show))?;
     let contents = store.read(Read::default())?;
-    rows_of_run(&contents.frame, &end.run_id)
+    Ok(Remeasured { rows: rows_of_run(&contents.frame, &end.run_id)?, end })
 }
 
 /// Rows of `frame` that belong to run `run_id`, by experiment.

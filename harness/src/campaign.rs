@@ -11,6 +11,7 @@ use tilecast_runs::row::Row;
 use tilecast_runs::schema::{VERSION, col};
 use tilecast_runs::store::{Read, Store};
 
+use crate::Exit;
 use crate::clock;
 use crate::fail::Fail;
 use crate::measure::{Ended, GroupContext, Outcome, Recovered, Session, SessionFail, Sink, measure_group};
@@ -73,6 +74,12 @@ impl CampaignEnd {
         if self.wall_s > 0.0 { (1.0 - useful / self.wall_s).max(0.0) } else { 0.0 }
     }
 
+    /// How a program ends that measured this and nothing else.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        if self.ended == Ended::Complete && self.failed() == 0 { Exit::Done } else { Exit::Partial }
+    }
+
     /// Points whose status is not `ok`.
     #[must_use]
     pub fn failed(&self) -> usize {
@@ -95,10 +102,8 @@ impl Campaign<'_> {
         let facts = self.facts(opened.journal.header(), &opened.roofs, session);
         let mut sink = JournalSink { journal: opened.journal, facts, by_status: BTreeMap::new(), progress };
         opened.results.iter().for_each(|row| sink.count(row));
-        let finished: HashSet<String> = opened.results.iter().filter_map(result_key).collect();
-        if finished.is_empty() && opened.results.is_empty() {
-            sink.refusals(self.plan)?;
-        }
+        let finished = finished(&opened.results);
+        sink.refusals(self.plan, &opened.results)?;
         let context = GroupContext {
             measure: self.sweep.measure,
             seed: self.sweep.seed,
@@ -147,6 +152,7 @@ impl Campaign<'_> {
         let mut pass = 1;
         let mut last = None;
         while let Some(run_id) = sealed(pass) {
+            self.seal_again(&id(pass))?;
             last = Some(run_id);
             pass += 1;
         }
@@ -154,6 +160,16 @@ impl Campaign<'_> {
             (Again::Reuse, Some(run_id)) => Ok((id(pass - 1), Some(run_id))),
             _ => Ok((id(pass), None)),
         }
+    }
+
+    /// A crash between the Parquet files and the moving of the journal leaves the journal open: it is sealed again, where it holds every point.
+    fn seal_again(&self, sweep_id: &str) -> Result<(), Fail> {
+        let Some((journal, recovered)) = Journal::resume(self.store, sweep_id)? else { return Ok(()) };
+        let finished = finished(&recovered.results);
+        if self.plan.points().all(|(_, point)| finished.contains(&point.key)) {
+            self.store.seal(journal)?;
+        }
+        Ok(())
     }
 
     fn reuse(&self, run_id: String, session: &Session) -> Result<CampaignEnd, Fail> {
@@ -209,6 +225,9 @@ impl Campaign<'_> {
     }
 }
 
+/// Where a journal's line holds the sample with all that is known of it, whatever the device.
+const WHOLE: &str = "whole";
+
 struct Opened {
     journal: Journal,
     roofs: Vec<Roof>,
@@ -216,29 +235,46 @@ struct Opened {
     recovered: Recovered,
 }
 
+/// Keys of the points that journaled rows belong to.
+fn finished(rows: &[Row]) -> HashSet<String> {
+    rows.iter().filter_map(result_key).collect()
+}
+
 /// Key of the point a journaled row belongs to; `None` for rows that were never points (refused configurations).
 fn result_key(row: &Row) -> Option<String> {
-    let experiment = row.text(col::experiment_id)?;
+    let experiment = experiment(row)?;
     match row.text(col::baseline_of) {
         _ if row.text(col::cache_mode).is_none() => None,
-        Some(of) => Some(stable_id(&[experiment, of])),
-        None => Some(experiment.to_owned()),
+        Some(of) => Some(stable_id(&[&experiment, of])),
+        None => Some(experiment),
     }
 }
 
+fn experiment(row: &Row) -> Option<String> {
+    row.text(col::experiment_id).map(str::to_owned)
+}
+
+fn journaled(key: &str, round: u32, sample: &Sample) -> SampleEntry {
+    let extra = serde_json::json!({ WHOLE: sample });
+    SampleEntry {
+        experiment_id: key.to_owned(),
+        round,
+        time_s: vec![sample.time_s],
+        wall_s: vec![sample.wall_s],
+        switches: i64::try_from(sample.switches).unwrap_or(i64::MAX),
+        iterations: i64::try_from(sample.iterations).unwrap_or(i64::MAX),
+        extra: extra.as_object().cloned().unwrap_or_default(),
+    }
+}
+
+/// A line without a whole sample is an earlier version's: its point is sampled anew.
 fn recovered_samples(entries: &[SampleEntry]) -> Recovered {
     let mut recovered = Recovered::new();
     for entry in entries {
-        let cpu_s = |i: usize| entry.extra.get("cpu_s").and_then(|all| all.get(i)).and_then(serde_json::Value::as_f64);
-        let samples = entry.time_s.iter().zip(&entry.wall_s).enumerate().map(|(i, (&time_s, &wall_s))| Sample {
-            time_s,
-            wall_s,
-            cpu_s: cpu_s(i).unwrap_or(time_s),
-            iterations: entry.iterations.unsigned_abs(),
-            switches: entry.switches.unsigned_abs(),
-            ..Sample::default()
-        });
-        recovered.entry(entry.experiment_id.clone()).or_default().extend(samples);
+        let sample = entry.extra.get(WHOLE).cloned().map(serde_json::from_value);
+        if let Some(Ok(sample)) = sample {
+            recovered.entry(entry.experiment_id.clone()).or_default().push((entry.round, sample));
+        }
     }
     recovered
 }
@@ -260,13 +296,16 @@ impl JournalSink<'_> {
         *self.by_status.entry(row.text(col::status).unwrap_or("unknown").to_owned()).or_default() += 1;
     }
 
-    /// Configurations the plan could not place are rows too, with the reason.
-    fn refusals(&mut self, plan: &Plan) -> Result<(), Fail> {
+    /// Configurations the plan could not place are rows too, with the reason; those that are among `written` already stay as they are.
+    fn refusals(&mut self, plan: &Plan, written: &[Row]) -> Result<(), Fail> {
+        let mut known: HashSet<String> = written.iter().filter_map(experiment).collect();
         for skip in &plan.skipped {
             if let (SkipKind::Config, Subject::Config(problem, config)) = (skip.kind, &skip.subject) {
                 let row = record::refused(&self.facts, problem, config, &skip.reason);
-                self.count(&row);
-                self.append(&Entry::Result(row))?;
+                if experiment(&row).is_some_and(|id| known.insert(id)) {
+                    self.count(&row);
+                    self.append(&Entry::Result(row))?;
+                }
             }
         }
         Ok(())
@@ -275,17 +314,8 @@ impl JournalSink<'_> {
 
 impl Sink for JournalSink<'_> {
     fn sample(&mut self, point: &Point, round: u32, sample: &Sample) -> Result<(), Fail> {
-        let extra = serde_json::json!({ "cpu_s": [sample.cpu_s] });
         self.progress.sampled(point);
-        self.append(&Entry::Sample(SampleEntry {
-            experiment_id: point.key.clone(),
-            round,
-            time_s: vec![sample.time_s],
-            wall_s: vec![sample.wall_s],
-            switches: i64::try_from(sample.switches).unwrap_or(i64::MAX),
-            iterations: i64::try_from(sample.iterations).unwrap_or(i64::MAX),
-            extra: extra.as_object().cloned().unwrap_or_default(),
-        }))
+        self.append(&Entry::Sample(journaled(&point.key, round, sample)))
     }
 
     fn outcome(&mut self, group: &Group, point: &Point, outcome: &Outcome) -> Result<(), Fail> {
@@ -303,4 +333,27 @@ impl Sink for JournalSink<'_> {
 /// [`Fail`] naming the path.
 pub fn create_store(path: &Path) -> Result<Store, Fail> {
     Ok(Store::create(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_comes_back_from_the_journal_with_all_that_was_known_of_it() {
+        let sample = Sample {
+            time_s: 1.1e-6,
+            wall_s: 1.3e-6,
+            cpu_s: 2.1e-7,
+            iterations: 700,
+            switches: 2,
+            launch_s: Some(4.3e-6),
+            clock_hz: Some(1.83e9),
+            throttle: Some(0x4),
+        };
+        let entries: Vec<SampleEntry> = (3..5).map(|round| journaled("a point", round, &sample)).collect();
+        let line = serde_json::to_string(&entries).expect("plain");
+        let recovered = recovered_samples(&serde_json::from_str::<Vec<SampleEntry>>(&line).expect("its own words"));
+        assert_eq!(recovered["a point"], [(3, sample), (4, sample)]);
+    }
 }

@@ -37,3 +37,11 @@ pub enum Exit {
     /// Done, but some points failed or a gate tripped.
     Partial,
 }
+
+impl Exit {
+    /// Done only where both are.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if self == Self::Done { other } else { self }
+    }
+}

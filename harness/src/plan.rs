@@ -1,4 +1,5 @@
-//! Sweep + device → the points that will be measured, and those that cannot be, with reasons. Pure: touches no clock, file or environment.
+//! Sweep + device → the points that will be measured, and those that cannot be, with reasons. Pure: touches no clock, file or environment;
+//! a family that relies on a library of the machine looks for it itself.
 //!
 //! Points and skips share their problem and configuration, and texts are made where they are shown: a plan of 100,000 points is made in
 //! under a second.

@@ -393,6 +393,11 @@ pub trait Loaded {
     /// # Errors
     /// As [`Loaded::verify`].
     fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError>;
+    /// Poisons the output as if the last call of `slot` had written nothing: a defect that [`Loaded::recheck`] must find.
+    ///
+    /// # Errors
+    /// [`DeviceError`] where the device fails.
+    fn spoil(&mut self, slot: usize) -> Result<(), DeviceError>;
     /// Takes one sample of `iterations` calls.
     ///
     /// # Errors

@@ -56,6 +56,11 @@ pub trait Family: Send + Sync {
     fn effective(&self, _problem: &Problem, config: &Config, _device: &DeviceInfo) -> Config {
         config.clone()
     }
+    /// What else decides what runs than problem, configuration and device, in words: a library that is loaded at run time. Results of two of them are two
+    /// experiments. `None` where there is nothing.
+    fn relies_on(&self, _device: &DeviceInfo) -> Option<String> {
+        None
+    }
     /// The configuration used where none is asked for.
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config;
     /// FLOP and bytes of one call.

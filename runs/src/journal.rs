@@ -69,7 +69,8 @@ impl Journal {
     /// [`JournalError::Busy`] where another process writes it, [`JournalError::Broken`] where a complete line is no record.
     pub fn resume(store: &Store, sweep_id: &str) -> Result<Option<(Self, Recovered)>, JournalError> {
         let folder = store.journal_folder();
-        if !folder.is_dir() {
+        // Looked for before the lock is taken: where there is nothing to take up nothing is written, and a store may be one that can only be read.
+        if find(&folder, sweep_id)?.is_none() {
             return Ok(None);
         }
         let _turn = Turn::take(&folder)?;

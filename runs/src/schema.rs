@@ -70,7 +70,7 @@ columns! {
         schema_version: Text required = "`major.minor` of the schema that wrote the row.";
         run_id: Text required = "One invocation of a sweep or an import.";
         sweep_id: Text required = "Hash of what was asked: spec, device, seed. The same command has the same id, which is how it resumes.";
-        experiment_id: Text required = "Hash of what really ran (effective configuration, problem, device, cache mode): duplicates under different labels collapse here.";
+        experiment_id: Text required = "Hash of what really ran (effective configuration, problem, device, cache mode, library called): duplicates under different labels collapse here.";
         problem_id: Text required = "Hash of family, problem axes, data type and seed.";
         config_id: Text required = "Hash of the knob values as asked.";
     }

@@ -26,8 +26,8 @@ use crate::worker::{Ask, Said};
 /// Requests sent ahead within a round: enough that the worker never waits, few enough that Ctrl-C is answered soon.
 const AHEAD: usize = 16;
 
-/// Samples recovered from a journal, by point key.
-pub type Recovered = HashMap<String, Vec<Sample>>;
+/// Samples recovered from a journal with the rounds they were taken in, by point key.
+pub type Recovered = HashMap<String, Vec<(u32, Sample)>>;
 
 /// What measuring a group needs to know.
 #[derive(Debug)]
@@ -85,7 +85,9 @@ pub fn measure_group(
     let reference = tracks.iter().position(|track| track.point.is_default);
     // Next best is one that needs nothing of the board that may be denied.
     let reference = reference.or_else(|| tracks.iter().position(|track| track.point.limits.is_empty())).unwrap_or(0);
-    let mut rounds = Rounds { session, group, context, sink, tracks, reference, reference_times: Vec::new() };
+    let taken = group.points.iter().filter_map(|point| context.recovered.get(&point.key)).flatten();
+    let first = taken.map(|(round, _)| round + 1).max().unwrap_or(0);
+    let mut rounds = Rounds { session, group, context, sink, tracks, reference, first, reference_times: Vec::new() };
     let ended = rounds.run()?;
     match rounds.session.ask(&Ask::Forget) {
         Ok(_) | Err(SessionFail::Lost(_) | SessionFail::Refused { .. } | SessionFail::Denied(_)) => Ok(ended),
@@ -115,10 +117,11 @@ struct Track<'p> {
 
 impl<'p> Track<'p> {
     fn new(slot: usize, point: &'p Point, recovered: &Recovered) -> Self {
-        let samples = recovered.get(&point.key).cloned().unwrap_or_default();
+        let samples: Vec<Sample> = recovered.get(&point.key).into_iter().flatten().map(|(_, sample)| *sample).collect();
         #[allow(clippy::cast_precision_loss)] // call counts
         let spent_s = samples.iter().map(|sample| sample.wall_s * sample.iterations as f64).sum();
-        let timing = Timing { samples, ..Timing::default() };
+        let rounds = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+        let timing = Timing { samples, rounds, ..Timing::default() };
         Self { slot, point, state: State::Cold, iterations: 1, spent_s, outcome: Outcome::pending(), timing }
     }
 
@@ -134,13 +137,15 @@ struct Rounds<'a, 'p> {
     sink: &'a mut dyn Sink,
     tracks: Vec<Track<'p>>,
     reference: usize,
+    /// Number of the first round: those before it were an earlier invocation's.
+    first: u32,
     /// Fastest reference sample of each round.
     reference_times: Vec<f64>,
 }
 
 impl Rounds<'_, '_> {
     fn run(&mut self) -> Result<Ended, Fail> {
-        let mut round = 0;
+        let mut round = self.first;
         while self.tracks.iter().any(|track| track.state != State::Done) {
             self.ready_all()?;
             self.settle()?;
@@ -251,7 +256,7 @@ impl Rounds<'_, '_> {
     fn exchange(&mut self, asked: &[Asked], sent: &mut usize, received: usize) -> Result<Sample, SessionFail> {
         while *sent < asked.len() && *sent < received + AHEAD && !self.stopped() {
             let track = &self.tracks[if let Asked::Point(i) = asked[*sent] { i } else { self.reference }];
-            self.session.send(&Ask::Sample { slot: track.slot, iterations: track.iterations, cache: self.group.cache })?;
+            self.session.send(&Ask::Sample { slot: track.slot, iterations: track.iterations, cache: self.group.cache });
             *sent += 1;
         }
         match self.session.receive()? {
@@ -265,7 +270,7 @@ impl Rounds<'_, '_> {
         #[allow(clippy::cast_precision_loss)] // call counts
         let lasted = sample.wall_s * sample.iterations as f64;
         track.spent_s += lasted;
-        track.timing.rounds = round + 1;
+        track.timing.rounds += 1;
         track.timing.samples.push(sample);
         self.sink.sample(track.point, round, &sample)
     }

@@ -88,7 +88,7 @@ impl Session {
     /// # Errors
     /// [`SessionFail`].
     pub fn ask(&mut self, ask: &Ask) -> Result<Said, SessionFail> {
-        self.send(ask)?;
+        self.send(ask);
         self.receive()
     }
 
@@ -105,17 +105,14 @@ impl Session {
     }
 
     /// Sends without waiting; answers come in order through [`Session::receive`].
-    ///
-    /// # Errors
-    /// [`SessionFail::Lost`], after which a new worker stands ready with no slots.
-    pub fn send(&mut self, ask: &Ask) -> Result<(), SessionFail> {
-        self.worker.send(ask).map_err(|lost| self.replace(lost))
+    pub fn send(&mut self, ask: &Ask) {
+        self.worker.send(ask);
     }
 
     /// The next answer.
     ///
     /// # Errors
-    /// [`SessionFail`].
+    /// [`SessionFail`]; after [`SessionFail::Lost`] a new worker stands ready with no slots.
     pub fn receive(&mut self) -> Result<Said, SessionFail> {
         let reply = self.worker.receive().map_err(|lost| self.replace(lost))?;
         self.accept(reply)

@@ -50,6 +50,8 @@ struct Stage {
     problem: Arc<Problem>,
     /// Stable text and seed of the problem, made once.
     text: [String; 2],
+    /// What else decides what runs.
+    relies_on: Option<String>,
     cache: CacheMode,
     /// Whether configurations may name settings of the board: looking for them in each takes 2 % of a plan's time.
     board: bool,
@@ -64,7 +66,9 @@ impl Stage {
         let default = family.default_config(&problem, device);
         let effective = family.effective(&problem, &default, device);
         let text = [problem.to_string(), problem.seed.to_string()];
-        Self { family, text, problem: Arc::new(problem), cache, board, default: Arc::new(default), effective_default: effective }
+        let relies_on = family.relies_on(device);
+        let (problem, default) = (Arc::new(problem), Arc::new(default));
+        Self { family, problem, text, relies_on, cache, board, default, effective_default: effective }
     }
 
     /// # Errors
@@ -75,7 +79,12 @@ impl Stage {
         self.family.check(&self.problem, &kernel, device)?;
         let effective = limits::under(self.family.effective(&self.problem, &kernel, device), config);
         let [problem, seed] = &self.text;
-        let experiment_id = stable_id(&[problem, seed, &effective.to_string(), &device.slug, self.cache.name()]);
+        let effective_text = effective.to_string();
+        let ids = [problem, seed, effective_text.as_str(), &device.slug, self.cache.name()];
+        let experiment_id = match &self.relies_on {
+            None => stable_id(&ids),
+            Some(other) => stable_id(&[&ids[..], &[other]].concat()),
+        };
         Ok(Point {
             key: experiment_id.clone(),
             experiment_id,

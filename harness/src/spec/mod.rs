@@ -25,7 +25,7 @@ use std::path::PathBuf;
 
 use tilecast_kernels::{CacheMode, Dtype, Family, Value};
 
-pub use parse::{check_measure, find_family, knobs_on, parse, unknown_knob};
+pub use parse::{Overrides, find_family, knobs_on, parse, unknown_knob};
 
 /// A checked sweep: no unknown family, axis or knob, no value outside its domain, no empty axis.
 #[derive(Clone, Debug)]

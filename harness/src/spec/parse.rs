@@ -6,12 +6,16 @@ use tilecast_kernels::devices::cuda::power::limits;
 use tilecast_kernels::{CacheMode, DeviceInfo, Dtype, Family, Parameter, Value, registry};
 use toml::{Table, Value as Toml};
 
-use super::table::{Known, values};
+use super::table::{Known, int, real, values};
 use super::{Baseline, Entry, Measure, Sweep};
 use crate::fail::{Fail, unknown};
 
 const TOP: &[&str] = &["name", "device", "cache", "seed", "blas", "measure", "sweep"];
 const MEASURE: &[&str] = &["min_samples", "max_samples", "max_noise", "point_s", "sample_s", "timeout_s", "energy_s"];
+/// Samples that a point may take at least, and at most. Three are taken whatever they cost.
+const SAMPLES: (u64, u64) = (3, 1_000_000);
+/// Above the first, at most the second.
+const NOISE: (f64, f64) = (0.0, 1.0);
 const ENTRY: &[&str] = &["family", "dtype", "problems", "knobs", "limit", "baseline"];
 
 /// Parses and checks a spec. `name` is used where the spec has none. `knobs_of` gives a family's knobs on the device at hand.
@@ -62,14 +66,13 @@ fn parse_measure(top: &Known<'_>) -> Result<Measure, Fail> {
     let Some(value) = top.raw("measure") else { return Ok(default) };
     let Some(table) = value.as_table() else { return Err(top.wrong("measure", value, "a table")) };
     let known = Known::new(table, "[measure]", MEASURE)?;
-    let count = |key, default: u32| {
-        Ok::<_, Fail>(known.int(key, (3, 1_000_000))?.map_or(default, |v| u32::try_from(v).unwrap_or(u32::MAX)))
-    };
+    let count =
+        |key, default: u32| Ok::<_, Fail>(known.int(key, SAMPLES)?.map_or(default, |v| u32::try_from(v).unwrap_or(u32::MAX)));
     let seconds = |key, default: f64| Ok::<_, Fail>(known.real(key, (0.0, 86_400.0))?.unwrap_or(default));
     let measure = Measure {
         min_samples: count("min_samples", default.min_samples)?,
         max_samples: count("max_samples", default.max_samples)?,
-        max_noise: known.real("max_noise", (0.0, 1.0))?.unwrap_or(default.max_noise),
+        max_noise: known.real("max_noise", NOISE)?.unwrap_or(default.max_noise),
         point_s: seconds("point_s", default.point_s)?,
         sample_s: seconds("sample_s", default.sample_s)?,
         timeout_s: seconds("timeout_s", default.timeout_s)?,
@@ -80,15 +83,44 @@ fn parse_measure(top: &Known<'_>) -> Result<Measure, Fail> {
 }
 
 /// The relations between settings that no single one shows.
-///
-/// # Errors
-/// [`Fail`] where the floor of samples is above the ceiling.
-pub fn check_measure(measure: &Measure) -> Result<(), Fail> {
+fn check_measure(measure: &Measure) -> Result<(), Fail> {
     let Measure { min_samples, max_samples, .. } = measure;
     if min_samples > max_samples {
         return Err(Fail::new(format!("`min_samples = {min_samples}` is above `max_samples = {max_samples}`")));
     }
     Ok(())
+}
+
+/// What a command line says in place of a spec's `[measure]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Overrides {
+    /// For `min_samples`; a ceiling that is not given rises with it.
+    pub min_samples: Option<u32>,
+    /// For `max_samples`.
+    pub max_samples: Option<u32>,
+    /// For `max_noise`.
+    pub max_noise: Option<f64>,
+}
+
+impl Overrides {
+    /// Replaces what is given, within the same limits as in a spec.
+    ///
+    /// # Errors
+    /// [`Fail`] naming the argument, the value and the limit.
+    pub fn apply(self, measure: &mut Measure) -> Result<(), Fail> {
+        for (name, count) in [("--min-samples", self.min_samples), ("--max-samples", self.max_samples)] {
+            if let Some(count) = count {
+                int(&format!("{name} {count}"), Some(count.into()), SAMPLES)?;
+            }
+        }
+        if let Some(noise) = self.max_noise {
+            real(&format!("--max-noise {noise}"), self.max_noise, NOISE)?;
+        }
+        measure.min_samples = self.min_samples.unwrap_or(measure.min_samples);
+        measure.max_samples = self.max_samples.unwrap_or(measure.max_samples.max(measure.min_samples));
+        measure.max_noise = self.max_noise.unwrap_or(measure.max_noise);
+        check_measure(measure)
+    }
 }
 
 fn parse_entry(index: usize, value: &Toml, knobs_of: &dyn Fn(&dyn Family) -> Vec<Parameter>) -> Result<Entry, Fail> {

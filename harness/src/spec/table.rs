@@ -37,24 +37,19 @@ impl<'a> Known<'a> {
         self.typed(key, "true or false", Toml::as_bool)
     }
 
-    /// An integer within `min..=max`.
-    pub(super) fn int(&self, key: &str, (min, max): (u64, u64)) -> Result<Option<u64>, Fail> {
+    /// An integer within `range`, both ends included.
+    pub(super) fn int(&self, key: &str, range: (u64, u64)) -> Result<Option<u64>, Fail> {
         let Some(value) = self.raw(key) else { return Ok(None) };
-        match value.as_integer().and_then(|v| u64::try_from(v).ok()).filter(|v| (min..=max).contains(v)) {
-            Some(v) => Ok(Some(v)),
-            None => Err(self.wrong(key, value, &format!("an integer from {min} to {max}"))),
-        }
+        let number = value.as_integer().and_then(|v| u64::try_from(v).ok());
+        int(&format!("{key} = {value}"), number, range).map(Some).map_err(|fail| fail.within(&self.place))
     }
 
-    /// A number above `above` and at most `most`.
-    pub(super) fn real(&self, key: &str, (above, most): (f64, f64)) -> Result<Option<f64>, Fail> {
+    /// A number above the first of `range` and at most the second.
+    pub(super) fn real(&self, key: &str, range: (f64, f64)) -> Result<Option<f64>, Fail> {
         let Some(value) = self.raw(key) else { return Ok(None) };
         #[allow(clippy::cast_precision_loss)] // small settings
         let number = value.as_float().or_else(|| value.as_integer().map(|v| v as f64));
-        match number.filter(|v| *v > above && *v <= most) {
-            Some(v) => Ok(Some(v)),
-            None => Err(self.wrong(key, value, &format!("a number above {above} and at most {most}"))),
-        }
+        real(&format!("{key} = {value}"), number, range).map(Some).map_err(|fail| fail.within(&self.place))
     }
 
     /// A list of words, or one word.
@@ -80,6 +75,18 @@ impl<'a> Known<'a> {
     pub(super) fn empty(&self, key: &str) -> Fail {
         Fail::new(format!("`{key}` is an empty list; a sweep needs at least one value")).within(&self.place)
     }
+}
+
+/// `number` where it is within `min..=max`; `shown` is how it was written.
+pub(super) fn int(shown: &str, number: Option<u64>, (min, max): (u64, u64)) -> Result<u64, Fail> {
+    let within = number.filter(|v| (min..=max).contains(v));
+    within.ok_or_else(|| Fail::new(format!("`{shown}` is not an integer from {min} to {max}")))
+}
+
+/// `number` where it is above `above` and at most `most`; `shown` is how it was written.
+pub(super) fn real(shown: &str, number: Option<f64>, (above, most): (f64, f64)) -> Result<f64, Fail> {
+    let within = number.filter(|v| *v > above && *v <= most);
+    within.ok_or_else(|| Fail::new(format!("`{shown}` is not a number above {above} and at most {most}")))
 }
 
 /// A scalar, or a list of scalars, as parameter values.

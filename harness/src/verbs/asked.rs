@@ -124,11 +124,8 @@ impl SpecArgs {
             override_axis(&mut sweep, axis, info)?;
         }
         sweep.seed = self.seed.unwrap_or(sweep.seed);
-        let measure = &mut sweep.measure;
-        measure.min_samples = self.min_samples.unwrap_or(measure.min_samples);
-        measure.max_samples = self.max_samples.unwrap_or(measure.max_samples.max(measure.min_samples));
-        measure.max_noise = self.max_noise.unwrap_or(measure.max_noise);
-        spec::check_measure(measure)?;
+        let Self { min_samples, max_samples, max_noise, .. } = *self;
+        spec::Overrides { min_samples, max_samples, max_noise }.apply(&mut sweep.measure)?;
         sweep.blas = self.blas.clone().or(sweep.blas);
         set_library(sweep.blas.clone());
         Ok(sweep)

@@ -91,12 +91,12 @@ impl Args {
         let frame = read_store(&demo.store_path())?;
         let predictor = demo.fit(&frame)?;
         let scores = demo.scores(&frame)?;
-        let recommendation = demo.recommend(&predictor, &frame, &facts_session)?;
+        let (recommendation, remeasured) = demo.recommend(&predictor, &frame, &facts_session)?;
         if self.output.json {
             terminal::json(&demo.facts(&scores, &recommendation))?;
         }
         demo.report(&end, recommendation)?;
-        Ok(if end.failed() == 0 { Exit::Done } else { Exit::Partial })
+        Ok(end.exit().and(remeasured))
     }
 }
 
@@ -232,7 +232,7 @@ impl Demo {
         predictor: &Predictor,
         frame: &polars::prelude::DataFrame,
         session: &Session,
-    ) -> Result<Recommendation, Fail> {
+    ) -> Result<(Recommendation, Exit), Fail> {
         let family = spec::find_family(FAMILY)?;
         let axes = ["m", "n", "k"].map(|axis| (axis.to_owned(), Value::Int(self.size))).to_vec();
         let question = Question {
@@ -252,9 +252,9 @@ impl Demo {
             self.size, advice.candidates
         ));
         let measured = measure_best(&advice, &question, TOP, &self.store, (&self.device, Show::Nothing))?;
-        let recommendation = recommendation(&advice, &measured);
+        let recommendation = recommendation(&advice, &measured.rows);
         self.story(&recommendation);
-        Ok(recommendation)
+        Ok((recommendation, measured.end.exit()))
     }
 
     fn report(&self, end: &CampaignEnd, recommendation: Recommendation) -> Result<(), Fail> {

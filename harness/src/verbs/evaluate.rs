@@ -39,7 +39,7 @@ impl Args {
     /// Scores and prints.
     ///
     /// # Errors
-    /// [`Fail`] where the store has no usable rows or cannot be split as asked.
+    /// [`Fail`] where the store has no usable rows, cannot be split as asked, or by none of the splits tried where none is asked for.
     pub fn run(self) -> Result<Exit, Fail> {
         let presets = match self.preset.as_slice() {
             [] => Preset::ALL.to_vec(),
@@ -48,7 +48,7 @@ impl Args {
         let splits: Vec<Split> = self.split.iter().map(|name| parse_split(name)).collect::<Result<_, _>>()?;
         let target = self.target.target()?;
         let frame = read_store(&self.store)?;
-        let mut scores = Vec::new();
+        let (mut scores, mut refused) = (Vec::new(), None);
         let asked = !splits.is_empty();
         for split in if asked { splits } else { vec![Split::Rows, Split::Shape, Split::Config] } {
             let options = EvaluateOptions {
@@ -62,8 +62,15 @@ impl Args {
             match evaluate(&frame, &options) {
                 Ok(evaluation) => scores.extend(evaluation.scores),
                 Err(error) if asked => return Err(error.into()),
-                Err(error) => terminal::note(format_args!("split {} left out: {error}", split.name())),
+                Err(error) => {
+                    terminal::note(format_args!("split {} left out: {error}", split.name()));
+                    refused.get_or_insert(error);
+                }
             }
+        }
+        if let Some(error) = refused.filter(|_| scores.is_empty()) {
+            let fail = Fail::from(error).or_hint("`tilecast runs STORE` says what the store holds");
+            return Err(Fail { message: format!("no split can be scored: {}", fail.message), ..fail });
         }
         if self.output.json {
             terminal::json(&scores)?;

@@ -96,12 +96,13 @@ impl Args {
             }
             _ => None,
         };
+        let rows = measured.as_ref().map(|measured| &measured.rows);
         if self.output.json {
-            terminal::json(&as_json(&advice, measured.as_ref()))?;
+            terminal::json(&as_json(&advice, rows))?;
         } else {
-            print(&advice, measured.as_ref());
+            print(&advice, rows);
         }
-        Ok(Exit::Done)
+        Ok(measured.map_or(Exit::Done, |measured| measured.end.exit()))
     }
 }
 

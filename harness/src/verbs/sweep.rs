@@ -82,8 +82,7 @@ impl Args {
         } else {
             print(&end, &self.out.display().to_string());
         }
-        let clean = end.ended == Ended::Complete && end.failed() == 0;
-        Ok(if clean { Exit::Done } else { Exit::Partial })
+        Ok(end.exit())
     }
 }
 

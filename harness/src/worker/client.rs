@@ -77,16 +77,11 @@ impl Worker {
     }
 
     /// Sends `ask` without waiting, so that the worker never idles between samples of a round.
-    ///
-    /// # Errors
-    /// [`Lost`] where the worker is gone.
-    pub fn send(&mut self, ask: &Ask) -> Result<(), Lost> {
+    pub fn send(&mut self, ask: &Ask) {
         let mut line = serde_json::to_vec(ask).expect("requests hold only finite numbers and text");
         line.push(b'\n');
-        match self.input.write_all(&line) {
-            Ok(()) => Ok(()),
-            Err(_) => Err(self.died()),
-        }
+        // A worker that is gone may have answered earlier requests: that it is gone shows where its answers end.
+        let _ = self.input.write_all(&line);
     }
 
     /// The next answer, in the order asked.
@@ -117,7 +112,7 @@ impl Worker {
     /// # Errors
     /// As [`Worker::receive`].
     pub fn ask_device(&mut self, ask: &Ask) -> Result<Reply, Lost> {
-        self.send(ask)?;
+        self.send(ask);
         self.receive_within(self.timeout_s.max(DEVICE_S))
     }
 
@@ -134,14 +129,15 @@ impl Worker {
     /// Its device is lost: ends it, and gives the reason with what it wrote to its standard error, where a driver may tell more than by its code.
     pub fn device_lost(&mut self, reason: String) -> Lost {
         self.end();
+        Lost::Device(self.with_complaints(reason))
+    }
+
+    /// `reason` with what a worker that has ended wrote to its standard error.
+    fn with_complaints(&mut self, reason: String) -> String {
         if let Some(listener) = self.listener.take() {
             // The pipe is closed by now; a listener that panicked has nothing to add.
             let _ = listener.join();
         }
-        Lost::Device(self.with_complaints(reason))
-    }
-
-    fn with_complaints(&self, reason: String) -> String {
         let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
         let said = complaints.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
         if said.is_empty() { reason } else { format!("{reason}: {said}") }
@@ -200,4 +196,40 @@ fn read_complaints(errors: impl Read + Send + 'static) -> (Arc<Mutex<VecDeque<St
         }
     });
     (kept, listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::Said;
+
+    /// A worker that answers twice, complains and dies.
+    fn dying() -> Worker {
+        let reply = r#"{"said":{"said":"begun"},"busy":{"kernel_s":0,"verify_s":0,"flush_s":0,"prepare_s":0,"sensor_s":0}}"#;
+        let script = format!("read a; echo '{reply}'; read a; echo '{reply}'; echo 'out of luck' >&2; exit 3");
+        Worker::start(&WorkerOptions {
+            program: "sh".into(),
+            arguments: vec!["-c".to_owned(), script],
+            environment: Vec::new(),
+            timeout_s: 60.0,
+        })
+        .expect("a shell starts")
+    }
+
+    #[test]
+    fn a_worker_that_died_is_lost_after_its_last_answer_and_says_why() {
+        let mut worker = dying();
+        worker.send(&Ask::Info);
+        worker.send(&Ask::Info);
+        worker.child.wait().expect("it ends");
+        for _ in 0..16 {
+            worker.send(&Ask::Info);
+        }
+        for _ in 0..2 {
+            let reply = worker.receive().expect("it answered before it died");
+            assert!(matches!(reply.said, Said::Begun), "{reply:?}");
+        }
+        let lost = worker.receive().expect_err("no third answer").to_string();
+        assert_eq!(lost, "worker died: exit status: 3: out of luck");
+    }
 }

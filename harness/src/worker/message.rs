@@ -211,6 +211,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// The worker dies of SIGSEGV.
     Crash,
+    /// The same, but not before the first sample that counts: requests for others are on their way then.
+    Late,
     /// The worker never answers.
     Hang,
     /// The result is wrong after timing, right before it.
@@ -225,10 +227,11 @@ impl FromStr for Fault {
         let (kind, at) = text.split_once('@').ok_or_else(|| Fail::new(format!("fault `{text}` has no `@`")))?;
         let kind = match kind {
             "crash" => FaultKind::Crash,
+            "late" => FaultKind::Late,
             "hang" => FaultKind::Hang,
             "wrong" => FaultKind::Wrong,
             "wild" => FaultKind::Wild,
-            other => return Err(unknown("fault", other, ["crash", "hang", "wrong", "wild"])),
+            other => return Err(unknown("fault", other, ["crash", "late", "hang", "wrong", "wild"])),
         };
         Ok(Self { kind, at: at.to_owned() })
     }

@@ -64,6 +64,19 @@ fn a_model_of_a_store_predicts_ranks_and_is_told_from_other_files() {
 }
 
 #[test]
+fn an_evaluation_without_a_single_score_is_an_error() {
+    let dir = Workdir::new();
+    dir.file("small.toml", SMALL.replace("m = 48", "m = [40, 48]"));
+    dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
+    let said = dir.run_to(2, &["evaluate", "store", "--folds", "0"]);
+    assert!(
+        said.err.contains("no split can be scored: number of folds is 0, must be") && said.err.contains("hint: "),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn energy_cannot_be_evaluated_where_none_was_measured_and_the_reason_is_given() {
     let dir = Workdir::new();
     dir.file("small.toml", SMALL);

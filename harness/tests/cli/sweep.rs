@@ -118,3 +118,37 @@ fn every_example_sweep_plans() {
     }
     assert!(count >= 4);
 }
+
+/// A BLAS library in `dir`; `None`, said aloud, where there is no compiler to make one with.
+fn mock_blas(dir: &Workdir, name: &str) -> Option<String> {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../kernels/src/devices/cpu/blas/mock.rs");
+    let path = dir.path(name).display().to_string();
+    let mut rustc = std::process::Command::new("rustc");
+    rustc.args(["--edition", "2024", "--crate-type", "cdylib", "--cap-lints", "allow", "-o", &path, source]);
+    match rustc.output() {
+        Ok(done) => assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr)),
+        Err(error) => {
+            eprintln!("skipped: no rustc to build a BLAS library with: {error}");
+            return None;
+        }
+    }
+    Some(path)
+}
+
+#[test]
+fn the_same_sweep_with_another_blas_library_is_another_experiment() {
+    let dir = Workdir::new();
+    let Some(first) = mock_blas(&dir, "libfirst.so") else { return };
+    let second = dir.path("libsecond.so").display().to_string();
+    std::fs::copy(&first, &second).expect("copied");
+    let spec = SMALL.replace("gemm_tiled", "gemm_blas").replace("tile = [4, 8, 16, 64]", "threads = 1");
+    dir.file("blas.toml", spec);
+    let sweep = |library: &str| dir.json(0, &["sweep", "blas.toml", "-o", "store", "--json", "-q", "--blas", library]);
+    let ends = [sweep(&first), sweep(&second), sweep(&first)].map(|end| end["run_id"].clone());
+    assert!(ends[0] != ends[1] && ends[0] == ends[2], "{ends:?}");
+    let rows = dir.rows("store");
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["status"] == "ok"), "{rows:?}");
+    assert_ne!(rows[0]["experiment_id"], rows[1]["experiment_id"]);
+    assert_ne!(rows[0]["sweep_id"], rows[1]["sweep_id"]);
+}

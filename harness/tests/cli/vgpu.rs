@@ -106,6 +106,19 @@ fn a_worker_killed_by_an_illegal_address_costs_one_row_with_the_finding() {
 }
 
 #[test]
+fn what_the_timed_calls_left_is_compared_on_a_gpu_too() {
+    let Some(libraries) = libraries().map(without_power) else { return };
+    let dir = Workdir::new();
+    dir.file("gpu.toml", small());
+    run(&dir, 1, &libraries, &["sweep", "gpu.toml", "-o", "store", "-q", "--fault", "wrong@tile=8"]);
+    for row in dir.rows("store") {
+        let hit = row["config"] == "tile=8";
+        assert_eq!(row["status"] == "incorrect", hit, "{row}");
+        assert_eq!(row["reason"].as_str().is_some_and(|reason| reason.contains("element (0, 0) is `NaN`")), hit, "{row}");
+    }
+}
+
+#[test]
 fn what_a_kernel_executes_is_what_its_family_says() {
     let Some(libraries) = libraries() else { return };
     let arguments = ["profile", "gemm_tiled", "--problem", "m=64,n=64,k=64", "--axis", "tile=16", "--device", "cuda:0"];

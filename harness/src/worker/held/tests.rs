@@ -147,6 +147,9 @@ impl Loaded for Runs {
     fn recheck(&mut self, slot: usize) -> Result<Verification, DeviceError> {
         self.verify(slot)
     }
+    fn spoil(&mut self, _slot: usize) -> Result<(), DeviceError> {
+        unreachable!("no fault is planted here")
+    }
     fn sample(&mut self, _slot: usize, iterations: u64, _cache: CacheMode) -> Result<Sample, DeviceError> {
         let mut world = self.world.borrow_mut();
         world.batches += 1;

@@ -102,6 +102,15 @@ impl Blas {
         Ok(Self { entry, path: path.to_owned(), chosen, _library: library })
     }
 
+    /// What tells its results from another library's: its version and the kernel it chose, and its path where it does not say them.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match self.entry {
+            Entry::OpenBlas { .. } => self.chosen.clone(),
+            Entry::OneDnn { .. } => format!("{} {}", self.chosen, self.path.display()),
+        }
+    }
+
     /// Whether it multiplies f64.
     #[must_use]
     pub fn has_double(&self) -> bool {

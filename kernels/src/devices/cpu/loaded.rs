@@ -109,6 +109,12 @@ impl Loaded for CpuLoaded {
         Ok(self.compare())
     }
 
+    fn spoil(&mut self, slot: usize) -> Result<(), DeviceError> {
+        DeviceError::unless_held(slot, self.last)?;
+        self.output.poison();
+        Ok(())
+    }
+
     /// Hot: `iterations` calls back to back, timed as one, after one untimed call where there are several. Cold: every call timed for itself
     /// after a flush; reading the clocks then adds some 0.5 µs to each, which matters below 10 µs. The output is poisoned first, so that
     /// [`Loaded::recheck`] sees what the timed calls wrote.

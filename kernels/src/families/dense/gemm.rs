@@ -270,6 +270,10 @@ pub trait GemmKernel: Send + Sync {
     fn effective(&self, _gemm: &Gemm, config: &Config, _device: &DeviceInfo) -> Config {
         config.clone()
     }
+    /// As [`Family::relies_on`].
+    fn relies_on(&self, _device: &DeviceInfo) -> Option<String> {
+        None
+    }
     /// As [`Family::default_config`].
     fn default_config(&self, gemm: &Gemm, device: &DeviceInfo) -> Config;
     /// As [`Family::work`].
@@ -315,6 +319,9 @@ impl<K: GemmKernel> Family for Dense<K> {
     }
     fn effective(&self, problem: &Problem, config: &Config, device: &DeviceInfo) -> Config {
         self.0.effective(&Gemm::of(problem), config, device)
+    }
+    fn relies_on(&self, device: &DeviceInfo) -> Option<String> {
+        self.0.relies_on(device)
     }
     fn default_config(&self, problem: &Problem, device: &DeviceInfo) -> Config {
         self.0.default_config(&Gemm::of(problem), device)

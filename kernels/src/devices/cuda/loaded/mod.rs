@@ -298,6 +298,11 @@ impl Loaded for CudaLoaded {
         self.inside("recheck", |loaded| loaded.compare())
     }
 
+    fn spoil(&mut self, slot: usize) -> Result<(), DeviceError> {
+        DeviceError::unless_held(slot, self.last)?;
+        self.inside("spoil", |loaded| loaded.poison())
+    }
+
     /// Hot: `iterations` calls back to back between two events, after one untimed call where there are several. Cold: every call between two
     /// events of its own, after a flush. What a stretch of calls pays once is fitted per slot and taken off where it matters
     /// (`Sample::launch_s`). The output is poisoned first, so that [`Loaded::recheck`] sees what the timed calls wrote.

@@ -15,7 +15,7 @@ mod cpu;
 mod cuda;
 
 use super::gemm::{Dense, Gemm, GemmKernel};
-use crate::devices::cpu::CpuSource;
+use crate::devices::cpu::{CpuSource, blas};
 use crate::devices::cuda::CudaSource;
 use crate::{Card, Config, DeviceInfo, DeviceKind, Dtype, Misfit, Named, Parameter};
 
@@ -64,6 +64,13 @@ impl GemmKernel for VendorBlas {
             return Err(Misfit::new(format!("`threads={threads}` is above the {} of `{}`", device.threads, device.spec)));
         }
         Ok(())
+    }
+    /// On a CPU the library at hand. What a driver brings along is the device's own.
+    fn relies_on(&self, device: &DeviceInfo) -> Option<String> {
+        match device.kind {
+            DeviceKind::Cpu => blas().ok().map(|library| library.identity()),
+            DeviceKind::Cuda => None,
+        }
     }
     fn default_config(&self, _gemm: &Gemm, device: &DeviceInfo) -> Config {
         match device.kind {
