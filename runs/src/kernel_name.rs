@@ -28,6 +28,9 @@ pub struct KernelName {
     pub align: Option<i64>,
 }
 
+/// Parts that labels are held against.
+pub const PARTS: [&str; 6] = ["layout", "tile_m", "tile_n", "tile_k", "stages", "align"];
+
 /// Reads a name. `None` where it is none of CUTLASS.
 #[must_use]
 pub fn parse(name: &str) -> Option<KernelName> {

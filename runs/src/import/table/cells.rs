@@ -74,6 +74,17 @@ pub(super) fn texts<'a>(column: &'a Column, missing: &[String]) -> PolarsResult<
     })
 }
 
+/// Words for true and false as 1 and 0.
+pub(super) fn flags(texts: &[Option<Cow<'_, str>>]) -> Vec<Number> {
+    let flag = |text: &Option<Cow<'_, str>>| match text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None => Number::Missing,
+        Some("true" | "1") => Number::Value(1.0),
+        Some("false" | "0") => Number::Value(0.0),
+        Some(_) => Number::Bad,
+    };
+    texts.iter().map(flag).collect()
+}
+
 /// A typed column: integers where all cells are, else reals, else text.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cells<'a> {

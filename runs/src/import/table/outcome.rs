@@ -44,6 +44,9 @@ pub(super) struct Outcomes {
     sampled: bool,
 }
 
+/// Texts of a column or a constant.
+type Said<'a> = Vec<Option<Cow<'a, str>>>;
+
 enum Ended {
     Timed { headline: Option<f64>, samples: Vec<f64> },
     Untimed,
@@ -92,25 +95,32 @@ impl Outcomes {
         self.samples.push(samples);
     }
 
-    /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines.
-    pub(super) fn columns(&self, statistic: &str, basis: &str) -> PolarsResult<Vec<Column>> {
+    /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines, row by row; a headline made of samples
+    /// is their median.
+    pub(super) fn columns(&self, statistic: Option<Said<'_>>, basis: Option<Said<'_>>) -> PolarsResult<Vec<Column>> {
         let reals = |name: &str, of: &dyn Fn(&Statistics) -> f64| {
             let values = self.statistics.iter().map(|statistics| statistics.as_ref().map(of));
             Float64Chunked::from_iter_options(name.into(), values).into_column()
         };
-        let has_time: Vec<usize> = self.time.iter().map(|time| usize::from(time.is_some())).collect();
-        let timed = |text: &str, name: &str| coded(name, &[None, Some(text)], &has_time);
+        let timed = |name: &str, said: Option<Said<'_>>, otherwise: &str| {
+            let text = |row: usize| said.as_ref().and_then(|said| said[row].as_deref()).unwrap_or(otherwise);
+            let texts = self.time.iter().enumerate().map(|(row, time)| time.map(|_| text(row)));
+            StringChunked::from_iter_options(name.into(), texts).into_column()
+        };
         let mut columns = vec![
             coded(col::status, &STATUSES.map(Some), &self.status)?,
             self.reasons(),
             Float64Chunked::from_iter_options(col::time_s.into(), self.time.iter().copied()).into_column(),
-            timed(basis, col::time_basis)?,
+            timed(col::time_basis, basis, "unknown"),
         ];
+        let statistic = statistic.unwrap_or_else(|| vec![None; self.time.len()]);
+        let of_row = |(row, said)| {
+            if self.statistics.get(row).is_some_and(Option::is_some) { Some(Cow::Borrowed("median")) } else { said }
+        };
+        columns.push(timed(col::time_statistic, Some(statistic.into_iter().enumerate().map(of_row).collect()), "mean"));
         if !self.sampled {
-            columns.push(timed(statistic, col::time_statistic)?);
             return Ok(columns);
         }
-        columns.push(timed("median", col::time_statistic)?);
         columns.push(reals(col::time_min_s, &|statistics| statistics.min));
         columns.push(reals(col::time_median_s, &|statistics| statistics.median));
         columns.push(reals(col::time_q1_s, &|statistics| statistics.q1));
