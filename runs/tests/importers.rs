@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tilecast_runs::frame;
-use tilecast_runs::import::{Format, Imported, Mapping, Options, import};
+use tilecast_runs::import::{Format, Imported, Mapping, Options, import, import_bytes};
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::col;
 
@@ -199,6 +199,29 @@ fn triton_times_are_medians_and_infinite_ones_failures() {
     assert_eq!(extra(&rows[0])["p80_ms"], 0.2061);
     check_texts(&rows[1], &[(col::status, "runtime_error")]);
     assert!(imported.warnings.iter().any(|text| text.contains("taken for `m`, `n` and `k`")));
+}
+
+#[test]
+fn without_an_element_type_there_is_no_roof_of_arithmetic() {
+    // 4096 cubed in 0.6 ms on an A100: 230 TFLOP/s, twelve times its FP32 rate and three quarters of that of its tensor units.
+    let text = r#"{"key": [4096, 4096, 4096], "configs_timings": [[{"kwargs": {"BLOCK_M": 128}}, [0.6, 0.59, 0.61]]]}"#;
+    let options = Options { device: Some("A100-SXM4-80GB".to_owned()), ..Options::default() };
+    let triton = |text: &str| {
+        let imported =
+            import_bytes(Format::Triton, Path::new("matmul.autotune.json"), text.as_bytes(), &options).expect("results");
+        let findings = tilecast_runs::audit::audit(&imported.frame).expect("audited");
+        let faster = findings.iter().any(|finding| finding.id == "faster-than-roofline");
+        (frame::to_rows(&imported.frame).expect("rows").remove(0).real("roof.flop_per_s"), faster)
+    };
+    assert_eq!(triton(text), (None, false));
+    let single = text.replace("4096]", "4096, \"torch.float32\"]");
+    assert_eq!(triton(&single), (Some(19.5e12), true), "not even TF32 is so fast");
+    let mapping =
+        "name = \"mine\"\nfamily = \"gemm\"\n[columns]\n\"problem.m\" = \"m\"\ntime_s = { from = \"t\", unit = \"s\" }\n";
+    let options = Options { mapping: Some(Mapping::parse("mine.toml", mapping).expect("a mapping")), ..options.clone() };
+    let table = import_bytes(Format::Table, Path::new("t.csv"), b"m,t\n4,1\n", &options).expect("a table");
+    let row = frame::to_rows(&table.frame).expect("rows").remove(0);
+    assert_eq!((row.real("roof.flop_per_s"), row.real("roof.dram_bytes_per_s").is_some()), (None, true));
 }
 
 #[test]

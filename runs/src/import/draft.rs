@@ -80,7 +80,7 @@ pub(super) fn run_id(format: &str, source: &Source<'_>) -> String {
     format!("{format}-{}", &source.sha256[..16])
 }
 
-/// Data-sheet values of the catalogue.
+/// Data-sheet values of the catalogue. A row without an element type has no roof of arithmetic: tensor units may have done it.
 pub(super) fn set_device_facts(row: &mut Row, found: &Found, dtype: Option<&str>) {
     let Some(device) = found.device else {
         row.set(col::device_kind, "unknown");
@@ -88,7 +88,7 @@ pub(super) fn set_device_facts(row: &mut Row, found: &Found, dtype: Option<&str>
     };
     row.set(col::device_kind, device.kind.as_str()).set_some(col::device_isa, device.architecture());
     row.set_some(col::device_memory_bytes, device.facts.memory_bytes).set_some(col::device_llc_bytes, device.facts.l2_bytes);
-    let rate = dtype.map_or(Some(Rate::Fp32), Rate::of_dtype);
+    let rate = dtype.and_then(Rate::of_dtype);
     row.set_some("roof.flop_per_s", rate.and_then(|rate| device.peak_flop_per_s(rate)));
     row.set_some("roof.dram_bytes_per_s", device.facts.memory_bandwidth_bytes_per_s);
 }
