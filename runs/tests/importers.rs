@@ -112,6 +112,56 @@ fn cutlass_reports_are_read_by_header_with_labels_held_against_the_name() {
     assert_eq!(rows[4].text(col::reason), Some("cutlass_profiler reports `incorrect`"));
 }
 
+/// Reports of one kernel each, with the columns given beside the needed ones.
+fn cutlass(kernel: &str, columns: &str, cells: &str) -> Row {
+    let text = format!(
+        "Operation,Disposition,Status,m,n,k,{columns},Bytes,Runtime,GFLOPs\n{kernel},passed,success,512,512,512,{cells},1,0.5,2147.483648\n"
+    );
+    let imported = import_bytes(Format::Cutlass, Path::new("x.gemm.csv"), text.as_bytes(), &Options::default());
+    frame::to_rows(&imported.unwrap_or_else(|error| panic!("{error}")).frame).expect("rows").remove(0)
+}
+
+#[test]
+fn what_a_cutlass_report_has_no_column_for_the_kernels_name_says() {
+    let name = "cutlass3x_sm90_tensorop_gemm_f16_f16_f32_f16_f16_128x256x64_2x1x1_0_tnn_align8";
+    let bare = cutlass(name, "A,B", "f16,f16");
+    check_reals(&bare, &[("knob.tile_m", 128.0), ("knob.tile_n", 256.0), ("knob.tile_k", 64.0), ("knob.align", 8.0)]);
+    check_reals(&bare, &[("knob.cluster_m", 2.0), ("knob.cluster_n", 1.0)]);
+    check_texts(&bare, &[("problem.layout", "tn")]);
+    assert_eq!(bare.real("knob.stages"), None, "the builder chose them");
+    // Some versions say 1 for every cluster: the name tells the experiment, and the false column is a label.
+    let columns = "A,B,cta_m,cta_n,cta_k,cluster_m,cluster_n,cluster_k";
+    let right = cutlass(name, columns, "f16:row,f16:column,128,256,64,2,1,1");
+    let wrong = cutlass(name, columns, "f16:column,f16:column,128,256,64,1,1,1");
+    assert_eq!(right.text(col::warnings), None);
+    assert_eq!((wrong.text(col::warnings), wrong.real("knob.cluster_m")), (Some("label-contradicts-kernel"), Some(1.0)));
+    assert_eq!(
+        (extra(&wrong)["contradicts"].as_str(), extra(&wrong)["A"].as_str()),
+        (Some("cluster_m,layout"), Some("f16:column"))
+    );
+    check_texts(&wrong, &[("problem.layout", "tn")]);
+    assert_eq!(wrong.text(col::experiment_id), right.text(col::experiment_id), "labels are no part of what ran");
+    assert_ne!(wrong.text(col::config_id), right.text(col::config_id));
+    let findings = tilecast_runs::audit::audit(&frame::from_rows(&[wrong]).expect("rows fit")).expect("audited");
+    assert!(findings.iter().any(|finding| finding.subject.as_deref() == Some("knob.cluster_m")), "{findings:#?}");
+}
+
+#[test]
+fn element_types_of_cutlass_are_ours_and_complex_work_counts_four_times() {
+    let findings = |row: &Row| -> Vec<&'static str> {
+        let found =
+            tilecast_runs::audit::audit(&frame::from_rows(std::slice::from_ref(row)).expect("rows fit")).expect("audited");
+        found.iter().map(|finding| finding.id).collect()
+    };
+    let complex = cutlass("cutlass_simt_cgemm_64x64_8x2_nn_align1", "A,B", "cf32:column,cf32:column");
+    check_texts(&complex, &[(col::dtype, "c32")]);
+    check_reals(&complex, &[(col::useful_flop, 8.0 * 512f64.powi(3)), (col::compulsory_bytes, 3.0 * 8.0 * 512.0 * 512.0)]);
+    assert_eq!(findings(&complex), [""; 0], "neither its type nor its rate is doubted");
+    let whole = cutlass("cutlass_tensorop_i16832gemm_s8_64x64_64x3_tn_align16", "A,B", "s8:row,s8:column");
+    check_texts(&whole, &[(col::dtype, "int8")]);
+    check_reals(&whole, &[(col::compulsory_bytes, 3.0 * 512.0 * 512.0)]);
+}
+
 #[test]
 fn nvbench_samples_come_from_sidecars() {
     let (imported, rows) = imported(Format::Nvbench, "nvbench.json");

@@ -160,6 +160,8 @@ pub(super) struct Draft {
     pub(super) axes: Vec<(String, Cell)>,
     pub(super) dtype: Option<String>,
     pub(super) knobs: Vec<(String, Cell)>,
+    /// Knobs whose value is a label of the source, with the value that really ran.
+    pub(super) ran: Vec<(String, Cell)>,
     pub(super) outcome: Outcome,
     /// Columns of the schema that are the format's own business.
     pub(super) more: Row,
@@ -180,6 +182,7 @@ impl Draft {
             axes: Vec::new(),
             dtype: None,
             knobs: Vec::new(),
+            ran: Vec::new(),
             outcome: Outcome::failed("not_run", "the source has no result"),
             more: Row::default(),
             extra: Map::new(),
@@ -196,12 +199,18 @@ impl Draft {
             config if config.is_empty() => "default".to_owned(),
             config => config,
         };
+        let really = |(name, asked): &(String, Cell)| {
+            let ran = self.ran.iter().find(|(knob, _)| knob == name);
+            (name.clone(), ran.map_or(asked, |(_, ran)| ran).clone())
+        };
+        let ran =
+            if self.ran.is_empty() { config.clone() } else { text("", &self.knobs.iter().map(really).collect::<Vec<_>>(), None) };
         let source = format!("import:{}", context.format);
         let kernel = self.kernel.as_deref().unwrap_or_default();
         row.set(col::problem_id, id(&["problem", &self.family, &problem]));
         row.set(col::config_id, id(&["config", &self.family, kernel, &config]));
-        let really = [&source, &self.family, kernel, &config, &problem, &context.found.slug];
-        row.set(col::experiment_id, id(&["experiment", really[0], really[1], really[2], really[3], really[4], really[5]]));
+        let slug = &context.found.slug;
+        row.set(col::experiment_id, id(&["experiment", &source, &self.family, kernel, &ran, &problem, slug]));
         set_gemm_work(&mut row, &self.axes, self.dtype.as_deref());
         row.set(col::family, self.family).set(col::problem, problem).set(col::config, config);
         row.set_some(col::dtype, self.dtype).set_some(col::kernel, self.kernel);
@@ -251,7 +260,14 @@ fn set_open(row: &mut Row, prefix: &str, cells: Vec<(String, Cell)>) {
     }
 }
 
-/// Work of a matrix product where its sizes are known: `2mnk` FLOP per product of a batch; bytes of A, B and C once each.
+/// FLOP of a matrix product of `m`, `n` and `k`: `2mnk`, of complex numbers `8mnk` (four products and four sums each).
+pub(super) fn gemm_flop(sizes: [f64; 3], dtype: Option<&str>) -> f64 {
+    let complex = dtype.is_some_and(|dtype| matches!(dtype, "c16" | "c32" | "c64"));
+    let operations = if complex { 8.0 } else { 2.0 };
+    operations * sizes.iter().product::<f64>()
+}
+
+/// Work of a matrix product where its sizes are known: FLOP per product of a batch; bytes of A, B and C once each.
 #[allow(clippy::cast_precision_loss)] // sizes stay far below 2^53
 fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
     let size = |name: &str| {
@@ -262,7 +278,7 @@ fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
     };
     let (Some(m), Some(n), Some(k)) = (size("m"), size("n"), size("k")) else { return };
     let batch = size("batch").unwrap_or(1.0);
-    let flop = 2.0 * batch * m * n * k;
+    let flop = batch * gemm_flop([m, n, k], dtype);
     row.set(col::useful_flop, flop).set(col::dense_flop, flop);
     let bytes = dtype.and_then(element_bytes).map(|bytes| bytes * batch * (m * k + k * n + m * n));
     row.set_some(col::compulsory_bytes, bytes);
@@ -271,10 +287,10 @@ fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
 /// Bytes per element of a type.
 pub(super) fn element_bytes(dtype: &str) -> Option<f64> {
     Some(match dtype {
-        "f4" | "fp4" | "nvfp4" | "i4" => 0.5,
-        "f8" | "fp8" | "e4m3" | "e5m2" | "i8" | "int8" => 1.0,
+        "f4" | "fp4" | "nvfp4" | "e2m1" | "i4" | "int4" | "uint4" => 0.5,
+        "f8" | "fp8" | "e4m3" | "e5m2" | "i8" | "int8" | "uint8" => 1.0,
         "f16" | "bf16" => 2.0,
-        "f32" | "tf32" => 4.0,
+        "f32" | "tf32" | "c16" => 4.0,
         "f64" | "c32" => 8.0,
         "c64" => 16.0,
         _ => return None,

@@ -19,7 +19,7 @@ use super::pieces::{PIECE, in_pieces};
 use super::texts::Parts;
 use crate::frame::FrameError;
 use crate::id::{id, slug};
-use crate::import::draft::{element_bytes, run_id};
+use crate::import::draft::{element_bytes, gemm_flop, run_id};
 use crate::import::source::Source;
 use crate::import::{ImportError, Options};
 use crate::schema::{self, KNOB, Kind, PROBLEM, ROOF, col};
@@ -508,7 +508,7 @@ fn typed(name: &str, kind: Kind, numbers: &[Number], factor: f64) -> Column {
     }
 }
 
-/// Work of matrix products: `2mnk` FLOP per product of a batch; bytes of A, B and C once each.
+/// Work of matrix products: FLOP per product of a batch; bytes of A, B and C once each.
 fn gemm_work(axes: &[(String, Cells<'_>)], dtypes: &Cells<'_>, rows: usize) -> Vec<Column> {
     let axis = |name: &str| axes.iter().find(|(axis, _)| axis == name).map(|(_, cells)| cells);
     let (Some(m), Some(n), Some(k)) = (axis("m"), axis("n"), axis("k")) else { return Vec::new() };
@@ -516,11 +516,15 @@ fn gemm_work(axes: &[(String, Cells<'_>)], dtypes: &Cells<'_>, rows: usize) -> V
     let sizes: Vec<Option<[f64; 4]>> = (0..rows)
         .map(|row| Some([m.size(row)?, n.size(row)?, k.size(row)?, batch.map_or(Some(1.0), |batch| batch.size(row))?]))
         .collect();
-    let flop = || sizes.iter().map(|sizes| sizes.map(|[m, n, k, batch]| 2.0 * batch * m * n * k));
+    let dtype = |row: usize| if let Cells::Texts(dtypes) = dtypes { dtypes[row].as_deref() } else { None };
+    let flop = || {
+        let of_row =
+            |(row, sizes): (usize, &Option<[f64; 4]>)| sizes.map(|[m, n, k, batch]| batch * gemm_flop([m, n, k], dtype(row)));
+        sizes.iter().enumerate().map(of_row)
+    };
     let bytes = sizes.iter().enumerate().map(|(row, sizes)| {
         let [m, n, k, batch] = (*sizes)?;
-        let Cells::Texts(dtypes) = dtypes else { return None };
-        Some(element_bytes(dtypes[row].as_deref()?)? * batch * (m * k + k * n + m * n))
+        Some(element_bytes(dtype(row)?)? * batch * (m * k + k * n + m * n))
     });
     vec![
         Float64Chunked::from_iter_options(col::useful_flop.into(), flop()).into_column(),
