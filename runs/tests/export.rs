@@ -70,7 +70,7 @@ fn a_kernel_tuner_cache_comes_back_equal_in_content() {
     for path in paths {
         let (folder, frame) = stored(import::Format::KernelTuner, &path);
         let out = folder.path().join("cache.json");
-        assert_eq!(export(&frame, export::Format::KernelTuner, &out).expect("a cache"), std::slice::from_ref(&out));
+        assert_eq!(export(&frame, export::Format::KernelTuner, &out).expect("a cache").files, std::slice::from_ref(&out));
         assert_eq!(difference(&json(&out), &json(&path), ""), None, "{}", path.display());
     }
 }
@@ -89,7 +89,7 @@ fn nvbench_comes_back_equal_in_content_with_its_sidecars() {
     let path = fixture("nvbench.json");
     let (folder, frame) = stored(import::Format::Nvbench, &path);
     let out = folder.path().join("nvbench.json");
-    let files = export(&frame, export::Format::Nvbench, &out).expect("a file");
+    let files = export(&frame, export::Format::Nvbench, &out).expect("a file").files;
     assert_eq!(difference(&json(&out), &json(&path), ""), None);
     assert_eq!(files.len(), 4);
     for sidecar in ["nvbench.json-bin/0.bin", "nvbench.json-bin/1.bin", "nvbench.json-freqs-bin/0.bin"] {
@@ -116,6 +116,72 @@ fn rows_of_one_tool_become_files_of_another_and_mean_the_same() {
             assert_eq!(after.real("knob.block_size_x"), before.real("knob.block_size_x"));
         }
     }
+}
+
+/// Rows of one configuration under two kernels, hot and cold, measured twice, and a drift probe.
+fn alike() -> DataFrame {
+    let imported = import(import::Format::T4, &fixture("t4.json"), &Options::default()).expect("results");
+    let one = frame::to_rows(&imported.frame).expect("rows").remove(0);
+    let row = |kernel: &str, mode: &str, time: f64| {
+        let mut row = one.clone();
+        row.set(col::source, "cuda").set(col::kernel, kernel).set(col::cache_mode, mode).set(col::time_s, time);
+        [col::extra, col::time_samples_s, col::time_reported_s].iter().for_each(|name| _ = row.0.remove(*name));
+        row
+    };
+    let mut rows = vec![row("a", "hot", 1.0), row("b", "hot", 2.0), row("a", "cold", 3.0), row("a", "hot", 4.0)];
+    rows.push(row("a", "hot", 5.0));
+    rows[4].set(col::role, "reference");
+    frame::from_rows(&rows).expect("rows fit")
+}
+
+#[test]
+fn no_row_takes_anothers_place_unsaid() {
+    let folder = tempdir().expect("a folder");
+    let times = |file: &Path, entries: &str| -> Vec<(String, f64)> {
+        let root = json(file);
+        let kernel = root["kernel_name"].as_str().or(root["tilecast"]["kernel_name"].as_str()).expect("a kernel").to_owned();
+        let all: Vec<Value> = match &root[entries] {
+            Value::Object(entries) => entries.values().cloned().collect(),
+            other => other.as_array().expect("results").clone(),
+        };
+        let time = |entry: &Value| entry["time"].as_f64().or(entry["measurements"][0]["value"].as_f64()).expect("a time");
+        all.iter().map(|entry| (kernel.clone(), time(entry) / 1e3)).collect()
+    };
+    for (format, entries, rows, warnings) in [(export::Format::KernelTuner, "cache", 3, 2), (export::Format::T4, "results", 4, 1)]
+    {
+        let out = folder.path().join(format.name());
+        let exported = export(&alike(), format, &out).expect("a folder of files");
+        assert_eq!((exported.files.len(), exported.rows, exported.warnings.len()), (3, rows, warnings), "{exported:?}");
+        assert!(exported.warnings[0].starts_with("1 of 5 rows are drift probes or baselines"), "{exported:?}");
+        let mut all: Vec<(String, f64)> = exported.files.iter().flat_map(|file| times(file, entries)).collect();
+        all.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let [a, b] = ["a", "b"].map(str::to_owned);
+        let mut expected = vec![(a.clone(), 1.0), (b, 2.0), (a.clone(), 3.0), (a, 4.0)];
+        if format == export::Format::KernelTuner {
+            assert!(exported.warnings[1].contains("1 rows repeat a configuration"), "{exported:?}");
+            expected.remove(0);
+        }
+        assert_eq!(all, expected);
+    }
+    for (format, rows) in [(export::Format::Nvbench, 4), (export::Format::Csv, 5), (export::Format::Bencher, 5)] {
+        assert_eq!(export(&alike(), format, &folder.path().join(format.name())).expect("a file").rows, rows, "{}", format.name());
+    }
+}
+
+#[test]
+fn kernels_whose_names_follow_from_the_configuration_share_a_file() {
+    let (folder, frame) = stored(import::Format::Cutlass, &fixture("cutlass.gemm.csv"));
+    let mut rows = frame::to_rows(&frame).expect("rows");
+    rows.truncate(3);
+    // Its labels are those of the first, which it contradicts: a space of its own.
+    rows.remove(1);
+    rows.iter_mut().for_each(|row| _ = row.set(col::problem_id, "one"));
+    let out = folder.path().join("results.json");
+    let exported = export(&frame::from_rows(&rows).expect("rows fit"), export::Format::T4, &out).expect("results");
+    assert_eq!(exported.files, std::slice::from_ref(&out));
+    let back = frame::to_rows(&import(import::Format::T4, &out, &Options::default()).expect("ours").frame).expect("rows");
+    let kernels = |rows: &[Row]| rows.iter().map(|row| row.text(col::kernel).map(str::to_owned)).collect::<Vec<_>>();
+    assert_eq!(kernels(&back), kernels(&rows), "each result keeps its own");
 }
 
 /// What nvbench's own `nvbench_compare.py` (of the `cuda-bench` package, 0.3) reads of a file.

@@ -12,7 +12,7 @@ use super::{Document, Format, ImportError, Options};
 use crate::scale::in_unit;
 use crate::schema::col;
 
-/// Our own object in a file's root, for what the format has no place for.
+/// Our own object in a file's root, for what the format has no place for; in a result, for what differs between results.
 pub(crate) const OURS: &str = "tilecast";
 
 /// Imports results.
@@ -67,6 +67,10 @@ fn draft(mut result: Map<String, Value>, unit_s: f64, ours: &Map<String, Value>)
     draft.dtype = text(ours, "dtype");
     if let Some(Value::Object(knobs)) = result.shift_remove("configuration") {
         draft.knobs = knobs.iter().filter_map(|(name, value)| Some((name.clone(), cell(value)?))).collect();
+    }
+    // A kernel of its own, where those of a file differ.
+    if let Some(Value::Object(own)) = result.shift_remove(OURS) {
+        draft.kernel = text(&own, "kernel_name").or(draft.kernel);
     }
     draft.outcome = outcome(&mut result, unit_s);
     if matches!(draft.outcome, Outcome::Timed(_)) {
