@@ -39,7 +39,7 @@ fn json(path: &Path) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Equal but for the order of members and for `2` beside `2.0`; names the first difference.
+/// Equal but for the order of members; names the first difference.
 fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
@@ -50,7 +50,6 @@ fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             a.iter().zip(b).enumerate().find_map(|(at, (a, b))| difference(a, b, &format!("{place}[{at}]")))
         }
-        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => None,
         (a, b) if a == b => None,
         (a, b) => Some(format!("{place}: `{a:.60}`, was `{b:.60}`")),
     }
@@ -59,7 +58,7 @@ fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
 #[test]
 fn a_kernel_tuner_cache_comes_back_equal_in_content() {
     let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/kernel_tuner"));
-    let mut paths = vec![fixture("gemm_rtx_2080_ti.json"), fixture("convolution_a100.json")];
+    let mut paths = vec![fixture("gemm_rtx_2080_ti.json"), fixture("convolution_a100.json"), fixture("parameters.json")];
     // One whole published cache with failures; the others have the same members.
     let whole = data.join("cur__convolution_milo__A100.json.gz");
     if whole.is_file() {
@@ -77,11 +76,36 @@ fn a_kernel_tuner_cache_comes_back_equal_in_content() {
 
 #[test]
 fn t4_results_come_back_equal_in_content() {
-    let path = fixture("t4.json");
-    let (folder, frame) = stored(import::Format::T4, &path);
-    let out = folder.path().join("results.json");
-    export(&frame, export::Format::T4, &out).expect("results");
-    assert_eq!(difference(&json(&out), &json(&path), ""), None);
+    for path in [fixture("t4.json"), fixture("t4_parameters.json")] {
+        let (folder, frame) = stored(import::Format::T4, &path);
+        let out = folder.path().join("results.json");
+        export(&frame, export::Format::T4, &out).expect("results");
+        assert_eq!(difference(&json(&out), &json(&path), ""), None, "{}", path.display());
+    }
+}
+
+/// In one store a column of knobs has one type, whatever each file had.
+#[test]
+fn caches_whose_parameters_differ_in_type_come_back_from_one_store() {
+    let folder = tempdir().expect("a folder");
+    let text = std::fs::read_to_string(fixture("parameters.json")).expect("readable");
+    // In the second file `tile` is a word throughout.
+    let words = text.replace("\"tile\": 4", "\"tile\": \"wide\"").replace("\"4,", "\"wide,").replace("[4, 8]", "[\"wide\"]");
+    let store = Store::create(folder.path().join("store")).expect("a store");
+    for (name, text) in [("a.json", &text), ("b.json", &words)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        let imported = import(import::Format::KernelTuner, &path, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        store.write(&imported.frame, &imported.run_id).expect("written");
+    }
+    let frame = store.read(Read::default()).expect("readable").frame;
+    let exported = export(&frame, export::Format::KernelTuner, &folder.path().join("out")).expect("a folder of caches");
+    let found: Vec<Value> = exported.files.iter().map(|path| json(path)).collect();
+    assert_eq!(found.len(), 2);
+    for expected in ["a.json", "b.json"].map(|name| json(&folder.path().join(name))) {
+        let nearest: Vec<String> = found.iter().filter_map(|found| difference(found, &expected, "")).collect();
+        assert_eq!(nearest.len(), 1, "{nearest:?}");
+    }
 }
 
 #[test]

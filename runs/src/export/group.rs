@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{ExportError, Exported, plain};
 use crate::frame;
 use crate::id::{id, slug};
+use crate::import::{ASKED, value_of};
 use crate::row::{Cell, Row};
 use crate::schema::{KNOB, PROBLEM, col};
 
@@ -65,9 +66,22 @@ impl Entry {
         }
     }
 
-    /// Name and value of each knob, in the order and form of the configuration's text.
+    /// Name and value of each knob, in the order of the configuration's text; values as the source had them.
     pub(super) fn knobs(&self) -> Vec<(String, Value)> {
-        self.open(KNOB, col::config)
+        let mut knobs = self.open(KNOB, col::config);
+        let members = self.object(ASKED).and_then(|asked| asked.get("members")?.as_object());
+        for (name, value) in members.into_iter().flatten() {
+            match knobs.iter_mut().find(|(knob, _)| knob == name) {
+                Some((_, known)) => *known = value.clone(),
+                None => knobs.push((name.clone(), value.clone())),
+            }
+        }
+        knobs
+    }
+
+    /// The key of the configuration where the source had one that does not follow from its values.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.object(ASKED)?.get("key")?.as_str()
     }
 
     /// Name and value of each axis, in the order of the problem's text.
@@ -84,24 +98,11 @@ impl Entry {
             .iter()
             .filter_map(|(column, cell)| {
                 let name = column.strip_prefix(prefix)?;
-                Some((place(name).unwrap_or(usize::MAX), name.to_owned(), value(cell)))
+                Some((place(name).unwrap_or(usize::MAX), name.to_owned(), value_of(cell)))
             })
             .collect();
         named.sort_by_key(|(place, ..)| *place);
         named.into_iter().map(|(_, name, value)| (name, value)).collect()
-    }
-}
-
-/// Whole reals as integers: a column of knobs is real where one of its values is.
-pub(super) fn value(cell: &Cell) -> Value {
-    match cell {
-        Cell::Flag(flag) => Value::Bool(*flag),
-        Cell::Int(int) => (*int).into(),
-        #[allow(clippy::cast_possible_truncation)] // checked
-        Cell::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => (*real as i64).into(),
-        Cell::Real(real) => (*real).into(),
-        Cell::Text(text) => text.as_str().into(),
-        Cell::Reals(values) => values.clone().into(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::schema::col;
 const MS: f64 = 1e-3;
 
 /// Members of `extra` that an import put there.
-const OURS: [&str; 2] = [crate::import::FILE, "roof_source"];
+const OURS: [&str; 3] = [crate::import::ASKED, crate::import::FILE, "roof_source"];
 
 pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Exported, ExportError> {
     write_each(frame, "kernel-tuner", out, cache)
@@ -28,12 +28,13 @@ fn cache(group: &Group) -> Written {
     let mut repeats = 0;
     for entry in &group.rows {
         let knobs = entry.knobs();
-        let key: Vec<String> = knobs.iter().map(|(_, value)| crate::import::plain(value)).collect();
+        let values = || knobs.iter().map(|(_, value)| crate::import::plain(value)).collect::<Vec<_>>().join(",");
+        let key = entry.key().map_or_else(values, str::to_owned);
         let mut written = cache_entry(entry, knobs);
         if let Some(kernel) = entry.row.text(col::kernel).filter(|kernel| *kernel != group.kernel()) {
             written.insert("kernel_name".to_owned(), kernel.into());
         }
-        repeats += usize::from(entries.insert(key.join(","), Value::Object(written)).is_some());
+        repeats += usize::from(entries.insert(key, Value::Object(written)).is_some());
     }
     let rows = entries.len();
     root.insert("cache".to_owned(), Value::Object(entries));
@@ -96,8 +97,7 @@ fn cache_entry(entry: &Entry, knobs: Vec<(String, Value)>) -> Map<String, Value>
         }
     }
     if let Some(at) = entry.row.text(col::measured_at) {
-        // As the tool writes it: `2023-12-22 09:54:05.502007+00:00`.
-        out.insert("timestamp".to_owned(), at.replacen('T', " ", 1).replace('Z', "+00:00").into());
+        out.insert("timestamp".to_owned(), crate::import::of_rfc_3339(at).into());
     }
     // Extras of rows from elsewhere are in that tool's units: they stay behind.
     if entry.text(col::source) == "import:kernel-tuner" {

@@ -64,7 +64,7 @@ fn result(entry: &Entry, unit_s: f64) -> Map<String, Value> {
     let imported = entry.text(col::source) == "import:t4";
     let mut out = Map::new();
     if imported {
-        let ours = ["file", "roof_source"];
+        let ours = ["file", "roof_source", crate::import::ASKED];
         out.extend(entry.extra.iter().filter(|(name, _)| !ours.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())));
     } else {
         new_result(entry, unit_s, &mut out);
