@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
     /// The device the user names, else the one the file names, else the one its name speaks of.
     pub(super) fn new(format: &'static str, source: &'a Source<'a>, named: Option<&str>, options: &Options) -> Self {
         let given = options.device.as_deref().or(named);
-        let found = given.map_or_else(|| device::lookup_in_file_name(&source.name), device::lookup);
+        let found = given.map_or_else(|| device::lookup_in_file_name(&source.name, format), device::lookup);
         let device_name = named.or(given).map_or_else(|| found.slug.clone(), str::to_owned);
         Self { format, source, found, device_name, device_kind: None }
     }

@@ -49,7 +49,7 @@ fn find_device(cache: &Cache, file_name: &str, options: &Options) -> Found {
     match &options.device {
         Some(name) => device::lookup(name),
         None if !cache.device_name.is_empty() => device::lookup(&cache.device_name),
-        None => device::lookup_in_file_name(file_name),
+        None => device::lookup_in_file_name(file_name, Format::KernelTuner.name()),
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> Builder<'a> {
         }
         let Some(target) = self.targets.iter().find(|target| target.name == col::device_name) else {
             let code = match self.devices.entries.is_empty() {
-                true => self.devices.of_file_name(&self.source.name),
+                true => self.devices.of_file_name(&self.source.name, &self.format),
                 false => 0,
             };
             return Ok(vec![code; rows]);

@@ -33,8 +33,8 @@ impl Devices {
     }
 
     /// The index of the device that a file name speaks of.
-    pub(super) fn of_file_name(&mut self, file_name: &str) -> usize {
-        let found = device::lookup_in_file_name(file_name);
+    pub(super) fn of_file_name(&mut self, file_name: &str, format: &str) -> usize {
+        let found = device::lookup_in_file_name(file_name, format);
         self.add(file_name, Entry { name: found.slug.clone(), found })
     }
 
