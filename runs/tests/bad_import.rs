@@ -174,13 +174,39 @@ fn other_encodings_are_refused_and_byte_order_marks_and_line_ends_do_not_matter(
 
 #[test]
 fn a_cut_file_gives_its_whole_rows_or_an_error() {
+    let same = |row: &Row| {
+        let text = |name: &str| row.text(name).map(str::to_owned);
+        (
+            row.real(col::time_s),
+            row.real(col::power_w),
+            text(col::config),
+            text(col::problem),
+            text(col::status),
+            text(col::kernel),
+        )
+    };
     for case in &CASES {
         let (text, good) = (case.text(), case.good());
-        for part in 1..40 {
-            let cut = text.len() * part / 40;
+        // All of the last line, and places throughout the file.
+        let last = text.trim_end().rfind('\n').unwrap_or_default();
+        for cut in (1..40).map(|part| text.len() * part / 40).chain(last..text.len()) {
             match case.import(&text.as_bytes()[..cut]) {
                 Err(error) => assert!(error.to_string().starts_with("file `"), "{error}"),
-                Ok(imported) => assert!(imported.frame.height() <= good.len(), "{} cut at {cut}", case.file),
+                Ok(imported) => {
+                    let found = rows(&imported);
+                    assert!(found.len() <= good.len(), "{} cut at {cut}", case.file);
+                    let said = imported.warnings.iter().any(|warning| warning.starts_with("the last line has no line end"));
+                    assert_eq!(
+                        said,
+                        !case.is_json() && !text[..cut].ends_with('\n') && imported.repaired.is_none(),
+                        "cut at {cut}"
+                    );
+                    // Where it was said, the last row may be short of some digits.
+                    let sure = found.len() - usize::from(said);
+                    for (found, good) in found[..sure].iter().zip(&good) {
+                        assert_eq!(same(found), same(good), "{} cut at {cut}", case.file);
+                    }
+                }
             }
         }
     }

@@ -102,7 +102,7 @@ pub(super) fn import(source: &Source<'_>, options: &Options, sink: &mut Sink<'_>
     let format = Format::Cutlass.name();
     let context = Context::new(format, source, None, options);
     let mut tally = Tally::default();
-    let repaired = source.stream(".csv", |reader| {
+    let (repaired, doubt) = source.stream(".csv", |reader| {
         let mut table = CsvTable::new(source, format, reader, b',', Headers::Unique)?;
         let columns = columns(source, table.header())?;
         let mut rows = Vec::new();
@@ -113,12 +113,12 @@ pub(super) fn import(source: &Source<'_>, options: &Options, sink: &mut Sink<'_>
             }
         }
         give(source, &context, &mut rows, &mut tally, sink)?;
-        Ok(table.cut())
+        Ok((table.cut(), table.doubt()))
     })?;
     if tally.rows == 0 {
         return Err(source.wrong(format, "the table has no rows"));
     }
-    let mut warnings: Vec<String> = context.found.warning.iter().cloned().collect();
+    let mut warnings: Vec<String> = context.found.warning.iter().cloned().chain(doubt).collect();
     warnings.extend(tally.lines());
     Ok(Report { run_id: context.run_id(), rows: tally.rows, by_status: tally.by_status, warnings, repaired })
 }

@@ -77,7 +77,8 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
             }
         }
         let Some((_, first)) = contexts.first() else { return Err(source.wrong(format, "the table has no rows")) };
-        let warnings = contexts.iter().filter_map(|(_, context)| context.found.warning.clone()).collect();
+        let devices = contexts.iter().filter_map(|(_, context)| context.found.warning.clone());
+        let warnings = devices.chain(table.doubt()).collect();
         Ok(Document { rows, run_id: first.run_id(), warnings, repaired: table.cut() })
     })
 }
