@@ -228,6 +228,10 @@ fn ktt_results_are_read_in_the_unit_of_the_file() {
     assert_eq!(extra(&rows[0])["ComputationResults"][0]["CompilationData"]["RegistersCount"], 128);
     check_texts(&rows[1], &[(col::status, "incorrect"), (col::reason, "ktt reports `ValidationFailed`")]);
     check_texts(&rows[2], &[(col::status, "unsupported")]);
+    let file = &extra(&rows[0])["file"];
+    assert_eq!((file["Metadata"]["Platform"].as_str(), file["UserData"].is_object()), (Some("NVIDIA CUDA"), true));
+    assert!(extra(&rows[1]).get("file").is_none(), "once is enough");
+    rows.iter().for_each(|row| check_texts(row, &[(col::measured_at, "2022-02-02T12:00:00Z")]));
 }
 
 #[test]
@@ -239,6 +243,9 @@ fn clblast_results_are_least_times_of_a_known_problem() {
         &[(col::time_statistic, "min"), (col::time_basis, "host"), (col::dtype, "f32"), (col::device, "titan-rtx")],
     );
     check_reals(&rows[1], &[(col::time_s, 0.75e-3), ("problem.alpha", 2.0)]);
+    let file = &extra(&rows[0])["file"];
+    assert_eq!((file["best_parameters"].as_str(), file["device_core_clock"].as_str()), (Some("KWG=32 MWG=64"), Some("1770")));
+    assert!(file.get("results").is_none() && extra(&rows[1]).get("file").is_none());
 }
 
 #[test]

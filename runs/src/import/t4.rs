@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::draft::{Context, Draft, MS, NOT_VERIFIED, NS, Outcome, Timing, US, samples, seconds};
 use super::json::{ASKED, array, cell, changed, document, number, plain, text};
 use super::source::Source;
-use super::{Document, Format, ImportError, Options};
+use super::{Document, FILE, Format, ImportError, Options};
 use crate::scale::comes_back;
 use crate::schema::col;
 
@@ -37,7 +37,7 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
         }
         let mut draft = draft(result, unit_s, &ours);
         if let Some(file) = file.take() {
-            draft.extra.insert("file".to_owned(), Value::Object(file));
+            draft.extra.insert(FILE.to_owned(), Value::Object(file));
         }
         rows.push(draft.row(&context));
     }
