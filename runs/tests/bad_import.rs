@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
+use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 use tilecast_runs::frame;
 use tilecast_runs::import::{Format, ImportError, Imported, Limits, Mapping, Options, import_bytes};
 use tilecast_runs::row::Row;
@@ -335,6 +336,51 @@ fn parquet_files_that_ended_the_program_are_refused() {
         let said = error.to_string();
         assert!(said.contains(why) || said.ends_with("is damaged inside"), "{name}: {error}");
     }
+}
+
+/// A table as Parquet, each column of the type given, through the mapping of [`CASES`]' last.
+fn parquet(columns: Vec<Column>) -> Result<Imported, ImportError> {
+    let mut frame = DataFrame::new(columns[0].len(), columns).expect("a frame");
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(&mut frame).expect("written");
+    let options = Options { mapping: Mapping::ready("gpperf-tiled-time"), ..Options::default() };
+    import_bytes(Format::Table, Path::new("t.parquet"), &bytes, &options)
+}
+
+/// Columns `M`, `N`, `K`, `Tile Size` and a column of times.
+fn tiled(times: Column) -> Vec<Column> {
+    let sizes = ["M", "N", "K", "Tile Size"].map(|name| Column::new(name.into(), vec![512i32; times.len()]));
+    sizes.into_iter().chain([times.with_name("Execution Time".into())]).collect()
+}
+
+#[test]
+fn parquet_tables_are_judged_as_csv_is() {
+    let times = [6.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e300];
+    let good = parquet(tiled(Column::new("t".into(), times))).expect("a table");
+    let found = rows(&good);
+    assert_eq!((found.len(), found[0].text(col::status), found[0].real(col::time_s)), (7, Some("ok"), Some(6.5 * 1e-3)));
+    for row in &found[1..] {
+        assert_eq!((row.text(col::status), row.real(col::time_s)), (Some("runtime_error"), None), "{row:?}");
+        assert!(row.text(col::reason).is_some_and(|reason| reason.starts_with("time ")), "{row:?}");
+    }
+    // Of another kind than numbers: words, flags, lists.
+    let lists = Column::new("t".into(), [Series::new("".into(), [1.0, 2.0]), Series::new("".into(), [3.0])]);
+    for (times, status) in [
+        (Column::new("t".into(), ["6.5", "fast"]), ["ok", "runtime_error"]),
+        (Column::new("t".into(), [Some("6.5"), None]), ["ok", "not_run"]),
+        (Column::new("t".into(), [true, false]), ["ok", "runtime_error"]),
+        (lists, ["runtime_error"; 2]),
+    ] {
+        let kind = times.dtype().clone();
+        let imported = parquet(tiled(times)).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let found: Vec<String> = rows(&imported).iter().map(|row| row.text(col::status).expect("status").to_owned()).collect();
+        assert_eq!(found, status, "{kind}");
+    }
+    let short: Vec<Column> = tiled(Column::new("t".into(), [1.0])).split_off(1);
+    let error = parquet(short).expect_err("a column is missing");
+    assert!(error.to_string().contains("there is no column `M`; the header has `N`"), "{error}");
+    let none = parquet(tiled(Column::new("t".into(), Vec::<f64>::new()))).expect_err("no rows");
+    assert!(none.to_string().ends_with("the table has no rows"), "{none}");
 }
 
 #[test]

@@ -11,13 +11,13 @@ use super::ImportError;
 use super::source::{LongRecord, Source};
 
 /// Bytes of a record, above which a file is no table: a quote that is never closed would gather all of the file in memory.
-const LONGEST_RECORD: u64 = 1 << 20;
+pub(super) const LONGEST_RECORD: u64 = 1 << 20;
 /// Bytes that the parser holds at once.
 const BUFFER: usize = 1 << 16;
 /// Columns, above which a file is no table of results.
 const MOST_COLUMNS: usize = 4096;
 /// Text bytes of a batch, at which it is given even if it has few rows.
-const BATCH_BYTES: usize = 64 << 20;
+pub(super) const BATCH_BYTES: usize = 64 << 20;
 
 /// Whether two columns may have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
