@@ -220,6 +220,37 @@ fn nvbench_tables_tell_their_repeated_columns_apart() {
 }
 
 #[test]
+fn nvbench_times_of_isolated_launches_are_cold_and_those_of_batches_hot() {
+    let (_, rows) = imported(Format::Nvbench, "nvbench.json");
+    assert!(rows.iter().all(|row| row.text(col::cache_mode).is_some() == (row.text(col::status) == Some("ok"))));
+    check_texts(&rows[0], &[(col::cache_mode, "cold")]);
+    let text = std::fs::read_to_string(fixture("nvbench.json")).expect("readable");
+    let batches = text.replace("nv/cold/time/gpu/mean", "nv/batch/time/gpu/mean").replace("nv/json/bin:", "other:");
+    let one = |text: &str, name: &str, row: usize| {
+        let imported = import_bytes(Format::Nvbench, Path::new(name), text.as_bytes(), &Options::default()).expect("results");
+        frame::to_rows(&imported.frame).expect("rows").swap_remove(row)
+    };
+    let (cold, hot) = (one(&text, "nvbench.json", 2), one(&batches, "nvbench.json", 2));
+    assert_eq!((hot.text(col::cache_mode), hot.real(col::time_s)), (Some("hot"), cold.real(col::time_s)));
+    assert_eq!((hot.real(col::samples), hot.real(col::time_min_s)), (None, None), "those are of cold launches");
+    assert_ne!(hot.text(col::experiment_id), cold.text(col::experiment_id), "the cache mode is part of what ran");
+    let (_, rows) = imported(Format::Nvbench, "nvbench.csv");
+    check_texts(&rows[0], &[(col::cache_mode, "cold")]);
+    let table = "Benchmark,Device,Device Name,M,Skipped,Samples,Batch GPU (sec)\ngemm,0,NVIDIA L4,512,No,900,0.0001\n";
+    let row = one(table, "x.csv", 0);
+    assert_eq!((row.text(col::cache_mode), row.real(col::iterations), row.real(col::samples)), (Some("hot"), Some(900.0), None));
+}
+
+#[test]
+fn the_cache_mode_of_a_table_is_part_of_what_ran() {
+    let mapping = "name = \"mine\"\nfamily = \"gemm\"\n[columns]\ncache_mode = \"c\"\ntime_s = { from = \"t\", unit = \"s\" }\n";
+    let options = Options { mapping: Some(Mapping::parse("mine.toml", mapping).expect("a mapping")), ..Options::default() };
+    let table = import_bytes(Format::Table, Path::new("t.csv"), b"c,t\nhot,1\ncold,2\ncold,3\n", &options).expect("a table");
+    let ids = frame::texts(&table.frame, col::experiment_id).expect("ids");
+    assert!(ids[0] != ids[1] && ids[1] == ids[2], "{ids:?}");
+}
+
+#[test]
 fn ktt_results_are_read_in_the_unit_of_the_file() {
     let (_, rows) = imported(Format::Ktt, "ktt.json");
     check_reals(&rows[0], &[(col::time_s, 450.5e-6), (col::energy_j, 0.0946), (col::power_w, 210.0), (col::prepare_s, 0.12)]);

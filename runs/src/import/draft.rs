@@ -210,7 +210,9 @@ impl Draft {
         row.set(col::problem_id, id(&["problem", &self.family, &problem]));
         row.set(col::config_id, id(&["config", &self.family, kernel, &config]));
         let slug = &context.found.slug;
-        row.set(col::experiment_id, id(&["experiment", &source, &self.family, kernel, &ran, &problem, slug]));
+        let mode = self.more.text(col::cache_mode);
+        let really = ["experiment", &source, &self.family, kernel, &ran, &problem, slug].into_iter().chain(mode);
+        row.set(col::experiment_id, id(&really.collect::<Vec<_>>()));
         set_gemm_work(&mut row, &self.axes, self.dtype.as_deref());
         row.set(col::family, self.family).set(col::problem, problem).set(col::config, config);
         row.set_some(col::dtype, self.dtype).set_some(col::kernel, self.kernel);

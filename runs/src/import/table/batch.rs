@@ -304,6 +304,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             knobs: &knobs,
             labels: labels.collect(),
             kernels: kernels.as_deref(),
+            modes: self.said(col::cache_mode)?,
         };
         parts.columns()?.into_iter().for_each(|column| out.put(column));
         let outcomes = self.outcomes(&axes, &mut out)?;
