@@ -246,6 +246,15 @@ fn absurd_sizes_are_taken_without_harm() {
                 Ok(imported) => {
                     let flop = frame::reals(&imported.frame, col::useful_flop).expect("reals");
                     assert!(flop.iter().flatten().all(|flop| flop.is_finite() && *flop > 0.0), "{} {size}", case.file);
+                    // Whether the format is a table or a document: a size that cannot be is no measured product.
+                    for row in rows(&imported).iter().filter(|row| row.text(col::status) == Some("ok")) {
+                        for axis in ["problem.m", "problem.n", "problem.k"].iter().filter(|axis| row.0.contains_key(**axis)) {
+                            let sound = row.real(axis).is_some_and(|size| (0.0..=2f64.powi(40)).contains(&size));
+                            // As text, where another row of the column is no number.
+                            let sound = sound || row.text(axis).is_some_and(|text| text.parse::<u32>().is_ok());
+                            assert!(sound, "{} {size}: {axis} of {:?}", case.file, row.text(col::problem));
+                        }
+                    }
                 }
                 Err(error) => assert!(error.to_string().starts_with("file `"), "{error}"),
             }
@@ -324,20 +333,6 @@ fn bombs_and_damaged_archives_are_refused_within_their_limit() {
     }
 }
 
-#[test]
-fn parquet_files_that_ended_the_program_are_refused() {
-    // Found by fuzzing: the decoder asked for 2^61 bytes for a page of less than no values; a column had other rows than its group.
-    let options = Options { mapping: Mapping::ready("aiconfigurator"), ..Options::default() };
-    for (name, why) in [("values_below_zero", " claims `-"), ("column_of_another_length", "has 0 of 2 rows")] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/corpus/table_parquet/{name}.parquet"));
-        let bytes = std::fs::read(&path).expect("a small table");
-        let error = import_bytes(Format::Table, &path, &bytes, &options).expect_err("refused");
-        // Of the second Polars itself makes sure in debug builds.
-        let said = error.to_string();
-        assert!(said.contains(why) || said.ends_with("is damaged inside"), "{name}: {error}");
-    }
-}
-
 /// A table as Parquet, each column of the type given, through the mapping of [`CASES`]' last.
 fn parquet(columns: Vec<Column>) -> Result<Imported, ImportError> {
     let mut frame = DataFrame::new(columns[0].len(), columns).expect("a frame");
@@ -381,6 +376,20 @@ fn parquet_tables_are_judged_as_csv_is() {
     assert!(error.to_string().contains("there is no column `M`; the header has `N`"), "{error}");
     let none = parquet(tiled(Column::new("t".into(), Vec::<f64>::new()))).expect_err("no rows");
     assert!(none.to_string().ends_with("the table has no rows"), "{none}");
+}
+
+#[test]
+fn parquet_files_that_ended_the_program_are_refused() {
+    // Found by fuzzing: the decoder asked for 2^61 bytes for a page of less than no values; a column had other rows than its group.
+    let options = Options { mapping: Mapping::ready("aiconfigurator"), ..Options::default() };
+    for (name, why) in [("values_below_zero", " claims `-"), ("column_of_another_length", "has 0 of 2 rows")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fuzz/corpus/table_parquet/{name}.parquet"));
+        let bytes = std::fs::read(&path).expect("a small table");
+        let error = import_bytes(Format::Table, &path, &bytes, &options).expect_err("refused");
+        // Of the second Polars itself makes sure in debug builds.
+        let said = error.to_string();
+        assert!(said.contains(why) || said.ends_with("is damaged inside"), "{name}: {error}");
+    }
 }
 
 #[test]

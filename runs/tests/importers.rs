@@ -320,6 +320,7 @@ fn repetitions_of_google_benchmark_are_samples() {
     check_texts(&rows[0], &[(col::device_kind, "cpu"), (col::host, "bench-1"), (col::time_basis, "host")]);
     check_reals(&rows[1], &[(col::time_s, 12e-9), ("knob.threads", 4.0), ("problem.arg_0", 4096.0)]);
     check_texts(&rows[1], &[(col::time_statistic, "mean")]);
+    assert_eq!(rows[1].real(col::iterations), None, "of an aggregate it counts repetitions");
     check_texts(&rows[2], &[(col::status, "runtime_error"), (col::reason, "the benchmark reports `no device`")]);
 }
 

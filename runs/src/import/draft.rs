@@ -22,6 +22,12 @@ pub(super) const NS: f64 = 1e-9;
 /// No single call of a kernel takes longer than this many seconds; tools write such numbers for failures.
 pub(super) const LONGEST_S: f64 = 1e9;
 
+/// Axes that are sizes of a matrix product.
+pub(super) const SIZES: [&str; 4] = ["batch", "m", "n", "k"];
+
+/// Sizes beyond this are no sizes of a matrix.
+const LARGEST: f64 = 1_099_511_627_776.0;
+
 /// First sample over median from which the first sample counts as cold.
 pub(super) const COLD_RATIO: f64 = 1.5;
 
@@ -134,6 +140,26 @@ impl Outcome {
     }
 }
 
+/// Why the size called `name` cannot be; a text may be a number.
+#[allow(clippy::cast_precision_loss)] // compared with a power of two
+pub(super) fn absurd_size(name: &str, cell: &Cell) -> Option<String> {
+    let size = match cell {
+        Cell::Int(size) => *size as f64,
+        Cell::Real(size) => *size,
+        Cell::Text(text) => match text.parse() {
+            Ok(size) => size,
+            Err(_) => return Some(format!("size {name} = `{}` is no number", text.chars().take(40).collect::<String>())),
+        },
+        Cell::Flag(_) | Cell::Reals(_) => return Some(format!("size {name} is no number")),
+    };
+    (!(0.0..=LARGEST).contains(&size)).then(|| format!("size {name} = `{size}`, expected 0 to 2^40"))
+}
+
+/// Why the sizes among some axes cannot be.
+pub(super) fn absurd(axes: &[(String, Cell)]) -> Option<String> {
+    axes.iter().filter(|(name, _)| SIZES.contains(&name.as_str())).find_map(|(name, cell)| absurd_size(name, cell))
+}
+
 /// A time in seconds, if it can be one.
 pub(super) fn seconds(value: f64, unit_s: f64) -> Result<f64, String> {
     let time = value * unit_s;
@@ -192,6 +218,9 @@ impl Draft {
 
     /// The row, with identifiers, work, statistics and energy columns filled in.
     pub(super) fn row(mut self, context: &Context<'_>) -> Row {
+        if let (Outcome::Timed(_), Some(why)) = (&self.outcome, absurd(&self.axes)) {
+            self.outcome = Outcome::failed("runtime_error", why);
+        }
         let mut row = Row::default();
         context.fill(&mut row, self.dtype.as_deref());
         let problem = text(&self.family, &self.axes, self.dtype.as_deref());

@@ -14,7 +14,7 @@ use self::cache::{Cache, plain};
 pub(crate) use self::entry::of_rfc_3339;
 pub(super) use self::entry::rfc_3339;
 use self::problem::Problem;
-use super::draft::{run_id, set_device_facts};
+use super::draft::{absurd, run_id, set_device_facts};
 use super::json::{ASKED, cell, changed, value_of};
 use super::source::Source;
 use super::{Document, Format, ImportError, Options};
@@ -37,7 +37,8 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
     let problem = Problem::of(&cache, &family, &source.name, options);
     let entries = std::mem::take(&mut cache.entries);
     let mut file = Some(std::mem::take(&mut cache.file));
-    let context = Context { params: &cache.params, base: base(&cache, source, &family, &found, &problem) };
+    let base = base(&cache, source, &family, &found, &problem);
+    let context = Context { params: &cache.params, base, absurd: absurd(&problem.axes) };
     let rows = entries.into_iter().map(|(key, entry)| context.row(&key, entry, file.take())).collect();
     let mut warnings = problem.warnings;
     warnings.extend(found.warning);
@@ -76,6 +77,8 @@ fn base(cache: &Cache, source: &Source<'_>, family: &str, found: &Found, problem
 struct Context<'a> {
     params: &'a [String],
     base: Row,
+    /// Why the file's problem cannot be.
+    absurd: Option<String>,
 }
 
 impl Context<'_> {
@@ -97,7 +100,7 @@ impl Context<'_> {
         if let Some(file) = file {
             left.insert(FILE.to_owned(), Value::Object(file));
         }
-        entry::fill(&mut row, left);
+        entry::fill(&mut row, left, self.absurd.as_deref());
         row
     }
 

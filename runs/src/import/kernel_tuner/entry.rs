@@ -18,10 +18,15 @@ enum Outcome {
 /// Older versions of Kernel Tuner write this many milliseconds for a failure.
 const FAILURE_MS: f64 = 1e19;
 
-/// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters.
-pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
+/// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters, `absurd` says why no
+/// entry can be right.
+pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>, absurd: Option<&str>) {
     let mut warnings = Vec::new();
-    match outcome(&left) {
+    let outcome = match (outcome(&left), absurd) {
+        (Outcome::Timed { .. }, Some(why)) => Outcome::Failed { status: "runtime_error", reason: why.to_owned() },
+        (outcome, _) => outcome,
+    };
+    match outcome {
         Outcome::Timed { samples, reported } => {
             if left.get("time").is_none_or(|time| comes_back(time, MS)) {
                 left.shift_remove("time");

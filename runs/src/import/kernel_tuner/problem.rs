@@ -12,7 +12,7 @@ use crate::schema::col;
 pub(super) struct Problem {
     pub(super) text: String,
     pub(super) dtype: Option<String>,
-    axes: Vec<(String, Cell)>,
+    pub(super) axes: Vec<(String, Cell)>,
     gemm: Option<[i64; 3]>,
     pub(super) warnings: Vec<String>,
 }
@@ -67,7 +67,9 @@ impl Problem {
             row.set(format!("problem.{name}"), cell.clone());
         }
         #[allow(clippy::cast_precision_loss)] // sizes stay far below 2^53
-        if let Some([m, n, k]) = self.gemm.map(|sizes| sizes.map(|size| size as f64)) {
+        if let Some([m, n, k]) =
+            self.gemm.filter(|sizes| sizes.iter().all(|size| *size > 0)).map(|sizes| sizes.map(|size| size as f64))
+        {
             let flop = gemm_flop([m, n, k], self.dtype.as_deref());
             row.set(col::useful_flop, flop).set(col::dense_flop, flop);
             let bytes = self.dtype.as_deref().and_then(element_bytes).map(|bytes| bytes * (m * k + k * n + m * n));

@@ -19,7 +19,7 @@ use super::pieces::{PIECE, in_pieces};
 use super::texts::Parts;
 use crate::frame::FrameError;
 use crate::id::{id, slug};
-use crate::import::draft::{element_bytes, gemm_flop, run_id};
+use crate::import::draft::{SIZES, element_bytes, gemm_flop, run_id};
 use crate::import::source::Source;
 use crate::import::{ImportError, Options};
 use crate::schema::{self, KNOB, Kind, PROBLEM, ROOF, col};
@@ -249,8 +249,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         }
         if prefix == PROBLEM {
             // Sizes of a product stand first, as in the text forms of our own problems.
-            let sizes = ["batch", "m", "n", "k"];
-            open.sort_by_key(|(name, _)| sizes.iter().position(|size| size == name).unwrap_or(sizes.len()));
+            open.sort_by_key(|(name, _)| SIZES.iter().position(|size| size == name).unwrap_or(SIZES.len()));
         }
         Ok(open)
     }

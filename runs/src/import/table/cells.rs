@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use polars::prelude::*;
 
+use crate::row::Cell;
+
 /// A cell read as a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
@@ -158,6 +160,15 @@ impl<'a> Cells<'a> {
         match self {
             Self::Ints(cells) => cells[row].filter(|size| *size > 0).map(|size| size as f64),
             _ => None,
+        }
+    }
+
+    /// The cell of `row`.
+    pub(super) fn cell(&self, row: usize) -> Option<Cell> {
+        match self {
+            Self::Ints(cells) => cells[row].map(Cell::Int),
+            Self::Reals(cells) => cells[row].map(Cell::Real),
+            Self::Texts(cells) => cells[row].as_deref().map(Cell::from),
         }
     }
 

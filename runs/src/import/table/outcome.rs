@@ -5,16 +5,13 @@ use std::borrow::Cow;
 use polars::prelude::*;
 
 use super::cells::{Cells, Number, coded};
-use crate::import::draft::{COLD_RATIO, LONGEST_S};
+use crate::import::draft::{COLD_RATIO, LONGEST_S, SIZES, absurd_size};
 use crate::import::statistics::Statistics;
 use crate::schema::col;
 
 /// The outcomes of the schema.
 const STATUSES: [&str; 9] =
     ["ok", "incorrect", "not_verified", "unsupported", "compile_error", "runtime_error", "timeout", "constraint", "not_run"];
-
-/// Sizes beyond this are no sizes of a matrix.
-const LARGEST: f64 = 1_099_511_627_776.0;
 
 /// What the table says of times and outcomes, column by column.
 #[derive(Default)]
@@ -66,11 +63,12 @@ impl Outcomes {
             cold: Vec::new(),
             sampled,
         };
-        let sizes: Vec<&(String, Cells<'_>)> =
-            axes.iter().filter(|(name, _)| matches!(name.as_str(), "m" | "n" | "k" | "batch")).collect();
+        let sizes: Vec<&(String, Cells<'_>)> = axes.iter().filter(|(name, _)| SIZES.contains(&name.as_str())).collect();
         for row in 0..rows {
-            let ended = absurd(&sizes, row).map_or_else(|| ended(reported, row), |why| Ended::Failed("runtime_error", why));
-            all.take(ended);
+            all.take(match (ended(reported, row), absurd(&sizes, row)) {
+                (Ended::Timed { .. } | Ended::Untimed, Some(why)) => Ended::Failed("runtime_error", why),
+                (ended, _) => ended,
+            });
         }
         all
     }
@@ -195,20 +193,6 @@ fn seconds(number: Number, unit_s: f64, what: impl Fn() -> String) -> Result<Opt
 }
 
 /// Why the sizes of a row cannot be.
-#[allow(clippy::cast_precision_loss)] // compared with a power of two
 fn absurd(sizes: &[&(String, Cells<'_>)], row: usize) -> Option<String> {
-    for (name, cells) in sizes {
-        let size = match cells {
-            Cells::Ints(cells) => cells[row].map(|size| size as f64),
-            Cells::Reals(cells) => cells[row],
-            Cells::Texts(cells) => match cells[row].as_deref() {
-                Some(text) if text.parse::<f64>().is_err() => return Some(format!("size {name} = `{text}` is no number")),
-                text => text.and_then(|text| text.parse().ok()),
-            },
-        };
-        if let Some(size) = size.filter(|size| !(0.0..=LARGEST).contains(size)) {
-            return Some(format!("size {name} = `{size}`, expected 0 to 2^40"));
-        }
-    }
-    None
+    sizes.iter().find_map(|(name, cells)| absurd_size(name, &cells.cell(row)?))
 }
