@@ -76,17 +76,18 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// The rate that kernels of an element type are held against: vector units for `f32` and `f64`, tensor units for smaller ones.
+    /// The rate that kernels of an element type are held against: vector units for `f32`, `f64` and complex numbers of them, tensor units
+    /// for smaller ones.
     #[must_use]
     pub fn of_dtype(dtype: &str) -> Option<Self> {
         Some(match dtype {
-            "f32" => Self::Fp32,
-            "f64" => Self::Fp64,
+            "f32" | "c32" => Self::Fp32,
+            "f64" | "c64" => Self::Fp64,
             "tf32" => Self::Tf32Tensor,
-            "f16" | "bf16" => Self::Fp16Tensor,
+            "f16" | "bf16" | "c16" => Self::Fp16Tensor,
             "f8" | "fp8" | "e4m3" | "e5m2" => Self::Fp8Tensor,
-            "f4" | "fp4" => Self::Fp4Tensor,
-            "i8" | "int8" => Self::Int8Tensor,
+            "f4" | "fp4" | "e2m1" => Self::Fp4Tensor,
+            "i8" | "int8" | "uint8" => Self::Int8Tensor,
             _ => return None,
         })
     }

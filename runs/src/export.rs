@@ -26,9 +26,9 @@ pub enum Format {
     Csv,
     /// One JSON object a line, without nulls.
     Ndjson,
-    /// Kernel Tuner caches, one per kernel, device and problem.
+    /// Kernel Tuner caches, one per kernel, device, problem and cache mode.
     KernelTuner,
-    /// T4 results, one file per kernel, device and problem.
+    /// T4 results, one file per kernel, device, problem and cache mode.
     T4,
     /// nvbench JSON with sidecar samples.
     Nvbench,
@@ -76,18 +76,30 @@ impl Format {
     }
 }
 
-/// Writes the rows of `frame` to `out`. Returns the files written, the main one first.
+/// What an export wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Files, the main one first.
+    pub files: Vec<PathBuf>,
+    /// Rows that stand in them.
+    pub rows: usize,
+    /// What was left out, and why.
+    pub warnings: Vec<String>,
+}
+
+/// Writes the rows of `frame` to `out`.
 ///
 /// # Errors
 /// The frame is empty or lacks a column of the schema, the file cannot be written, or no row has what the format needs.
-pub fn export(frame: &DataFrame, format: Format, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+pub fn export(frame: &DataFrame, format: Format, out: &Path) -> Result<Exported, ExportError> {
     if frame.height() == 0 {
         return Err(ExportError::Nothing { format: format.name(), why: "there are no rows".to_owned() });
     }
+    let whole = |files: Vec<PathBuf>| Exported { files, rows: frame.height(), warnings: Vec::new() };
     match format {
-        Format::Parquet => plain::parquet(frame, out),
-        Format::Csv => plain::csv(frame, out),
-        Format::Ndjson => plain::ndjson(frame, out),
+        Format::Parquet => plain::parquet(frame, out).map(whole),
+        Format::Csv => plain::csv(frame, out).map(whole),
+        Format::Ndjson => plain::ndjson(frame, out).map(whole),
         Format::KernelTuner => kernel_tuner::export(frame, out),
         Format::T4 => t4::export(frame, out),
         Format::Nvbench => nvbench::export(frame, out),

@@ -32,8 +32,8 @@ pub use error::ImportError;
 pub use format::Format;
 pub use table::Mapping;
 
-pub(crate) use self::json::plain;
-pub(crate) use self::kernel_tuner::FILE;
+pub(crate) use self::json::{ASKED, plain, value_of};
+pub(crate) use self::kernel_tuner::{FILE, of_rfc_3339};
 pub(crate) use self::nvbench::{FREQUENCIES, FREQUENCIES_TAG, STATE, TIMES_TAG};
 use self::source::Source;
 pub(crate) use self::t4::OURS as T4_OURS;

@@ -28,6 +28,10 @@ pub struct KernelName {
     pub align: Option<i64>,
 }
 
+/// Parts that labels are held against; of the epilogue names of 2.x say nothing.
+pub const PARTS: [&str; 10] =
+    ["layout", "tile_m", "tile_n", "tile_k", "cluster_m", "cluster_n", "cluster_k", "stages", "align", "epilogue"];
+
 /// Reads a name. `None` where it is none of CUTLASS.
 #[must_use]
 pub fn parse(name: &str) -> Option<KernelName> {
@@ -95,24 +99,33 @@ impl KernelName {
         }
     }
 
-    /// Whether a label says what the name says: `None` where the name is silent about `part` (`tile_m`, `tile_n`, `tile_k`, `stages`,
-    /// `layout`, `align`), or leaves it to the builder.
+    /// The number that the name gives a part of [`PARTS`]: `None` where it is silent, or leaves it to the builder or to the launch (0).
     #[must_use]
-    pub fn agrees(&self, part: &str, label: &str) -> Option<bool> {
+    pub fn number(&self, part: &str) -> Option<i64> {
+        let cluster = |at: usize| self.cluster.map(|cluster| cluster[at]);
         let number = match part {
-            "layout" => {
-                let (said, label) = (self.layout.as_deref()?, label.trim().to_ascii_lowercase());
-                return Some(said == label || self.operand_layout() == Some(label.as_str()));
-            }
             "tile_m" => self.tile_m,
             "tile_n" => self.tile_n,
             "tile_k" => self.tile_k,
-            "stages" => self.stages.filter(|stages| *stages > 0),
+            "cluster_m" => cluster(0),
+            "cluster_n" => cluster(1),
+            "cluster_k" => cluster(2),
+            "stages" => self.stages,
             "align" => self.align,
             _ => None,
-        }?;
+        };
+        number.filter(|number| *number > 0)
+    }
+
+    /// Whether a label says what the name says: `None` where the name is silent about `part` (one of [`PARTS`]).
+    #[must_use]
+    pub fn agrees(&self, part: &str, label: &str) -> Option<bool> {
+        if part == "layout" {
+            let (said, label) = (self.layout.as_deref()?, label.trim().to_ascii_lowercase());
+            return Some(said == label || self.operand_layout() == Some(label.as_str()));
+        }
         #[allow(clippy::cast_precision_loss)] // tiles are small
-        let said = number as f64;
+        let said = self.number(part)? as f64;
         label.trim().parse::<f64>().ok().map(|label| label == said)
     }
 }
@@ -161,6 +174,9 @@ mod tests {
         }
         let chosen = parse("cutlass3x_sm90_tensorop_gemm_128x128x64_1x1x1_0_tn_align8").expect("a name");
         assert_eq!(chosen.agrees("stages", "4"), None, "the builder chose");
+        let clustered = parse("cutlass3x_sm90_tensorop_gemm_128x128x64_2x1x0_0_tn_align8").expect("a name");
+        let agree = ["cluster_m", "cluster_n", "cluster_k"].map(|part| clustered.agrees(part, "1"));
+        assert_eq!(agree, [Some(false), Some(true), None]);
     }
 
     #[test]

@@ -21,10 +21,10 @@ pub(crate) fn in_unit(value: f64, unit: f64) -> Value {
     number(shortest.unwrap_or(near))
 }
 
-/// Whether a number that was scaled comes back as it was. Where two numbers have the same product only one of them does, and an importer
-/// keeps the other in `extra`.
-pub(crate) fn comes_back(number: f64, unit: f64) -> bool {
-    in_unit(number * unit, unit).as_f64() == Some(number)
+/// Whether a number that was scaled comes back as it was, `2` not as `2.0`. Where two numbers have the same product only one of them
+/// does, and an importer keeps the other in `extra`.
+pub(crate) fn comes_back(number: &Value, unit: f64) -> bool {
+    number.as_f64().is_some_and(|value| in_unit(value * unit, unit) == *number)
 }
 
 /// Whole numbers as `2.0`, as the tools write them.

@@ -32,6 +32,18 @@ fn a_clean_store_gives_no_finding() {
 }
 
 #[test]
+fn energy_is_held_against_its_own_time_base() {
+    let mut rows = planted::clean();
+    rows[planted::COLD].0.remove("energy_time_s");
+    let findings = audit(&frame_of(&rows)).expect("audited");
+    assert_eq!(ids(&findings), BTreeSet::from(["energy-disagrees"]), "{findings:#?}");
+    // Energy over half the time is off by two, which no way of counting operations explains.
+    rows.iter_mut().for_each(|row| _ = row.set("energy_j", row.real("energy_j").expect("energy") * 2.0));
+    let findings = audit(&frame_of(&rows)).expect("audited");
+    assert!(findings[0].detail.contains("a factor of 2.00, which no unit explains"), "{}", findings[0].detail);
+}
+
+#[test]
 fn each_planted_fault_gives_exactly_its_finding() {
     for fault in planted::faults() {
         let findings = planted_with(&fault);

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use flate2::{Compression, write::GzEncoder};
+use polars::prelude::{Column, DataFrame, NamedFrom, ParquetWriter, Series};
 use tilecast_runs::frame;
 use tilecast_runs::import::{Format, ImportError, Imported, Limits, Mapping, Options, import_bytes};
 use tilecast_runs::row::Row;
@@ -174,13 +175,39 @@ fn other_encodings_are_refused_and_byte_order_marks_and_line_ends_do_not_matter(
 
 #[test]
 fn a_cut_file_gives_its_whole_rows_or_an_error() {
+    let same = |row: &Row| {
+        let text = |name: &str| row.text(name).map(str::to_owned);
+        (
+            row.real(col::time_s),
+            row.real(col::power_w),
+            text(col::config),
+            text(col::problem),
+            text(col::status),
+            text(col::kernel),
+        )
+    };
     for case in &CASES {
         let (text, good) = (case.text(), case.good());
-        for part in 1..40 {
-            let cut = text.len() * part / 40;
+        // All of the last line, and places throughout the file.
+        let last = text.trim_end().rfind('\n').unwrap_or_default();
+        for cut in (1..40).map(|part| text.len() * part / 40).chain(last..text.len()) {
             match case.import(&text.as_bytes()[..cut]) {
                 Err(error) => assert!(error.to_string().starts_with("file `"), "{error}"),
-                Ok(imported) => assert!(imported.frame.height() <= good.len(), "{} cut at {cut}", case.file),
+                Ok(imported) => {
+                    let found = rows(&imported);
+                    assert!(found.len() <= good.len(), "{} cut at {cut}", case.file);
+                    let said = imported.warnings.iter().any(|warning| warning.starts_with("the last line has no line end"));
+                    assert_eq!(
+                        said,
+                        !case.is_json() && !text[..cut].ends_with('\n') && imported.repaired.is_none(),
+                        "cut at {cut}"
+                    );
+                    // Where it was said, the last row may be short of some digits.
+                    let sure = found.len() - usize::from(said);
+                    for (found, good) in found[..sure].iter().zip(&good) {
+                        assert_eq!(same(found), same(good), "{} cut at {cut}", case.file);
+                    }
+                }
             }
         }
     }
@@ -219,6 +246,15 @@ fn absurd_sizes_are_taken_without_harm() {
                 Ok(imported) => {
                     let flop = frame::reals(&imported.frame, col::useful_flop).expect("reals");
                     assert!(flop.iter().flatten().all(|flop| flop.is_finite() && *flop > 0.0), "{} {size}", case.file);
+                    // Whether the format is a table or a document: a size that cannot be is no measured product.
+                    for row in rows(&imported).iter().filter(|row| row.text(col::status) == Some("ok")) {
+                        for axis in ["problem.m", "problem.n", "problem.k"].iter().filter(|axis| row.0.contains_key(**axis)) {
+                            let sound = row.real(axis).is_some_and(|size| (0.0..=2f64.powi(40)).contains(&size));
+                            // As text, where another row of the column is no number.
+                            let sound = sound || row.text(axis).is_some_and(|text| text.parse::<u32>().is_ok());
+                            assert!(sound, "{} {size}: {axis} of {:?}", case.file, row.text(col::problem));
+                        }
+                    }
                 }
                 Err(error) => assert!(error.to_string().starts_with("file `"), "{error}"),
             }
@@ -295,6 +331,51 @@ fn bombs_and_damaged_archives_are_refused_within_their_limit() {
         );
         assert_eq!(case.import_as("a.gz", &packed(text.as_bytes())).expect("a gzip").frame.height(), good, "{}", case.file);
     }
+}
+
+/// A table as Parquet, each column of the type given, through the mapping of [`CASES`]' last.
+fn parquet(columns: Vec<Column>) -> Result<Imported, ImportError> {
+    let mut frame = DataFrame::new(columns[0].len(), columns).expect("a frame");
+    let mut bytes = Vec::new();
+    ParquetWriter::new(&mut bytes).finish(&mut frame).expect("written");
+    let options = Options { mapping: Mapping::ready("gpperf-tiled-time"), ..Options::default() };
+    import_bytes(Format::Table, Path::new("t.parquet"), &bytes, &options)
+}
+
+/// Columns `M`, `N`, `K`, `Tile Size` and a column of times.
+fn tiled(times: Column) -> Vec<Column> {
+    let sizes = ["M", "N", "K", "Tile Size"].map(|name| Column::new(name.into(), vec![512i32; times.len()]));
+    sizes.into_iter().chain([times.with_name("Execution Time".into())]).collect()
+}
+
+#[test]
+fn parquet_tables_are_judged_as_csv_is() {
+    let times = [6.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e300];
+    let good = parquet(tiled(Column::new("t".into(), times))).expect("a table");
+    let found = rows(&good);
+    assert_eq!((found.len(), found[0].text(col::status), found[0].real(col::time_s)), (7, Some("ok"), Some(6.5 * 1e-3)));
+    for row in &found[1..] {
+        assert_eq!((row.text(col::status), row.real(col::time_s)), (Some("runtime_error"), None), "{row:?}");
+        assert!(row.text(col::reason).is_some_and(|reason| reason.starts_with("time ")), "{row:?}");
+    }
+    // Of another kind than numbers: words, flags, lists.
+    let lists = Column::new("t".into(), [Series::new("".into(), [1.0, 2.0]), Series::new("".into(), [3.0])]);
+    for (times, status) in [
+        (Column::new("t".into(), ["6.5", "fast"]), ["ok", "runtime_error"]),
+        (Column::new("t".into(), [Some("6.5"), None]), ["ok", "not_run"]),
+        (Column::new("t".into(), [true, false]), ["ok", "runtime_error"]),
+        (lists, ["runtime_error"; 2]),
+    ] {
+        let kind = times.dtype().clone();
+        let imported = parquet(tiled(times)).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let found: Vec<String> = rows(&imported).iter().map(|row| row.text(col::status).expect("status").to_owned()).collect();
+        assert_eq!(found, status, "{kind}");
+    }
+    let short: Vec<Column> = tiled(Column::new("t".into(), [1.0])).split_off(1);
+    let error = parquet(short).expect_err("a column is missing");
+    assert!(error.to_string().contains("there is no column `M`; the header has `N`"), "{error}");
+    let none = parquet(tiled(Column::new("t".into(), Vec::<f64>::new()))).expect_err("no rows");
+    assert!(none.to_string().ends_with("the table has no rows"), "{none}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn json(path: &Path) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Equal but for the order of members and for `2` beside `2.0`; names the first difference.
+/// Equal but for the order of members; names the first difference.
 fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
     match (ours, theirs) {
         (Value::Object(a), Value::Object(b)) => {
@@ -50,7 +50,6 @@ fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             a.iter().zip(b).enumerate().find_map(|(at, (a, b))| difference(a, b, &format!("{place}[{at}]")))
         }
-        (Value::Number(a), Value::Number(b)) if a.as_f64() == b.as_f64() => None,
         (a, b) if a == b => None,
         (a, b) => Some(format!("{place}: `{a:.60}`, was `{b:.60}`")),
     }
@@ -59,7 +58,7 @@ fn difference(ours: &Value, theirs: &Value, place: &str) -> Option<String> {
 #[test]
 fn a_kernel_tuner_cache_comes_back_equal_in_content() {
     let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/kernel_tuner"));
-    let mut paths = vec![fixture("gemm_rtx_2080_ti.json"), fixture("convolution_a100.json")];
+    let mut paths = vec![fixture("gemm_rtx_2080_ti.json"), fixture("convolution_a100.json"), fixture("parameters.json")];
     // One whole published cache with failures; the others have the same members.
     let whole = data.join("cur__convolution_milo__A100.json.gz");
     if whole.is_file() {
@@ -70,18 +69,43 @@ fn a_kernel_tuner_cache_comes_back_equal_in_content() {
     for path in paths {
         let (folder, frame) = stored(import::Format::KernelTuner, &path);
         let out = folder.path().join("cache.json");
-        assert_eq!(export(&frame, export::Format::KernelTuner, &out).expect("a cache"), std::slice::from_ref(&out));
+        assert_eq!(export(&frame, export::Format::KernelTuner, &out).expect("a cache").files, std::slice::from_ref(&out));
         assert_eq!(difference(&json(&out), &json(&path), ""), None, "{}", path.display());
     }
 }
 
 #[test]
 fn t4_results_come_back_equal_in_content() {
-    let path = fixture("t4.json");
-    let (folder, frame) = stored(import::Format::T4, &path);
-    let out = folder.path().join("results.json");
-    export(&frame, export::Format::T4, &out).expect("results");
-    assert_eq!(difference(&json(&out), &json(&path), ""), None);
+    for path in [fixture("t4.json"), fixture("t4_parameters.json")] {
+        let (folder, frame) = stored(import::Format::T4, &path);
+        let out = folder.path().join("results.json");
+        export(&frame, export::Format::T4, &out).expect("results");
+        assert_eq!(difference(&json(&out), &json(&path), ""), None, "{}", path.display());
+    }
+}
+
+/// In one store a column of knobs has one type, whatever each file had.
+#[test]
+fn caches_whose_parameters_differ_in_type_come_back_from_one_store() {
+    let folder = tempdir().expect("a folder");
+    let text = std::fs::read_to_string(fixture("parameters.json")).expect("readable");
+    // In the second file `tile` is a word throughout.
+    let words = text.replace("\"tile\": 4", "\"tile\": \"wide\"").replace("\"4,", "\"wide,").replace("[4, 8]", "[\"wide\"]");
+    let store = Store::create(folder.path().join("store")).expect("a store");
+    for (name, text) in [("a.json", &text), ("b.json", &words)] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        let imported = import(import::Format::KernelTuner, &path, &Options::default()).unwrap_or_else(|error| panic!("{error}"));
+        store.write(&imported.frame, &imported.run_id).expect("written");
+    }
+    let frame = store.read(Read::default()).expect("readable").frame;
+    let exported = export(&frame, export::Format::KernelTuner, &folder.path().join("out")).expect("a folder of caches");
+    let found: Vec<Value> = exported.files.iter().map(|path| json(path)).collect();
+    assert_eq!(found.len(), 2);
+    for expected in ["a.json", "b.json"].map(|name| json(&folder.path().join(name))) {
+        let nearest: Vec<String> = found.iter().filter_map(|found| difference(found, &expected, "")).collect();
+        assert_eq!(nearest.len(), 1, "{nearest:?}");
+    }
 }
 
 #[test]
@@ -89,7 +113,7 @@ fn nvbench_comes_back_equal_in_content_with_its_sidecars() {
     let path = fixture("nvbench.json");
     let (folder, frame) = stored(import::Format::Nvbench, &path);
     let out = folder.path().join("nvbench.json");
-    let files = export(&frame, export::Format::Nvbench, &out).expect("a file");
+    let files = export(&frame, export::Format::Nvbench, &out).expect("a file").files;
     assert_eq!(difference(&json(&out), &json(&path), ""), None);
     assert_eq!(files.len(), 4);
     for sidecar in ["nvbench.json-bin/0.bin", "nvbench.json-bin/1.bin", "nvbench.json-freqs-bin/0.bin"] {
@@ -116,6 +140,72 @@ fn rows_of_one_tool_become_files_of_another_and_mean_the_same() {
             assert_eq!(after.real("knob.block_size_x"), before.real("knob.block_size_x"));
         }
     }
+}
+
+/// Rows of one configuration under two kernels, hot and cold, measured twice, and a drift probe.
+fn alike() -> DataFrame {
+    let imported = import(import::Format::T4, &fixture("t4.json"), &Options::default()).expect("results");
+    let one = frame::to_rows(&imported.frame).expect("rows").remove(0);
+    let row = |kernel: &str, mode: &str, time: f64| {
+        let mut row = one.clone();
+        row.set(col::source, "cuda").set(col::kernel, kernel).set(col::cache_mode, mode).set(col::time_s, time);
+        [col::extra, col::time_samples_s, col::time_reported_s].iter().for_each(|name| _ = row.0.remove(*name));
+        row
+    };
+    let mut rows = vec![row("a", "hot", 1.0), row("b", "hot", 2.0), row("a", "cold", 3.0), row("a", "hot", 4.0)];
+    rows.push(row("a", "hot", 5.0));
+    rows[4].set(col::role, "reference");
+    frame::from_rows(&rows).expect("rows fit")
+}
+
+#[test]
+fn no_row_takes_anothers_place_unsaid() {
+    let folder = tempdir().expect("a folder");
+    let times = |file: &Path, entries: &str| -> Vec<(String, f64)> {
+        let root = json(file);
+        let kernel = root["kernel_name"].as_str().or(root["tilecast"]["kernel_name"].as_str()).expect("a kernel").to_owned();
+        let all: Vec<Value> = match &root[entries] {
+            Value::Object(entries) => entries.values().cloned().collect(),
+            other => other.as_array().expect("results").clone(),
+        };
+        let time = |entry: &Value| entry["time"].as_f64().or(entry["measurements"][0]["value"].as_f64()).expect("a time");
+        all.iter().map(|entry| (kernel.clone(), time(entry) / 1e3)).collect()
+    };
+    for (format, entries, rows, warnings) in [(export::Format::KernelTuner, "cache", 3, 2), (export::Format::T4, "results", 4, 1)]
+    {
+        let out = folder.path().join(format.name());
+        let exported = export(&alike(), format, &out).expect("a folder of files");
+        assert_eq!((exported.files.len(), exported.rows, exported.warnings.len()), (3, rows, warnings), "{exported:?}");
+        assert!(exported.warnings[0].starts_with("1 of 5 rows are drift probes or baselines"), "{exported:?}");
+        let mut all: Vec<(String, f64)> = exported.files.iter().flat_map(|file| times(file, entries)).collect();
+        all.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let [a, b] = ["a", "b"].map(str::to_owned);
+        let mut expected = vec![(a.clone(), 1.0), (b, 2.0), (a.clone(), 3.0), (a, 4.0)];
+        if format == export::Format::KernelTuner {
+            assert!(exported.warnings[1].contains("1 rows repeat a configuration"), "{exported:?}");
+            expected.remove(0);
+        }
+        assert_eq!(all, expected);
+    }
+    for (format, rows) in [(export::Format::Nvbench, 4), (export::Format::Csv, 5), (export::Format::Bencher, 5)] {
+        assert_eq!(export(&alike(), format, &folder.path().join(format.name())).expect("a file").rows, rows, "{}", format.name());
+    }
+}
+
+#[test]
+fn kernels_whose_names_follow_from_the_configuration_share_a_file() {
+    let (folder, frame) = stored(import::Format::Cutlass, &fixture("cutlass.gemm.csv"));
+    let mut rows = frame::to_rows(&frame).expect("rows");
+    rows.truncate(3);
+    // Its labels are those of the first, which it contradicts: a space of its own.
+    rows.remove(1);
+    rows.iter_mut().for_each(|row| _ = row.set(col::problem_id, "one"));
+    let out = folder.path().join("results.json");
+    let exported = export(&frame::from_rows(&rows).expect("rows fit"), export::Format::T4, &out).expect("results");
+    assert_eq!(exported.files, std::slice::from_ref(&out));
+    let back = frame::to_rows(&import(import::Format::T4, &out, &Options::default()).expect("ours").frame).expect("rows");
+    let kernels = |rows: &[Row]| rows.iter().map(|row| row.text(col::kernel).map(str::to_owned)).collect::<Vec<_>>();
+    assert_eq!(kernels(&back), kernels(&rows), "each result keeps its own");
 }
 
 /// What nvbench's own `nvbench_compare.py` (of the `cuda-bench` package, 0.3) reads of a file.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tilecast_runs::frame;
-use tilecast_runs::import::{Format, Imported, Mapping, Options, import};
+use tilecast_runs::import::{Format, Imported, Mapping, Options, import, import_bytes};
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::col;
 
@@ -112,6 +112,56 @@ fn cutlass_reports_are_read_by_header_with_labels_held_against_the_name() {
     assert_eq!(rows[4].text(col::reason), Some("cutlass_profiler reports `incorrect`"));
 }
 
+/// Reports of one kernel each, with the columns given beside the needed ones.
+fn cutlass(kernel: &str, columns: &str, cells: &str) -> Row {
+    let text = format!(
+        "Operation,Disposition,Status,m,n,k,{columns},Bytes,Runtime,GFLOPs\n{kernel},passed,success,512,512,512,{cells},1,0.5,2147.483648\n"
+    );
+    let imported = import_bytes(Format::Cutlass, Path::new("x.gemm.csv"), text.as_bytes(), &Options::default());
+    frame::to_rows(&imported.unwrap_or_else(|error| panic!("{error}")).frame).expect("rows").remove(0)
+}
+
+#[test]
+fn what_a_cutlass_report_has_no_column_for_the_kernels_name_says() {
+    let name = "cutlass3x_sm90_tensorop_gemm_f16_f16_f32_f16_f16_128x256x64_2x1x1_0_tnn_align8";
+    let bare = cutlass(name, "A,B", "f16,f16");
+    check_reals(&bare, &[("knob.tile_m", 128.0), ("knob.tile_n", 256.0), ("knob.tile_k", 64.0), ("knob.align", 8.0)]);
+    check_reals(&bare, &[("knob.cluster_m", 2.0), ("knob.cluster_n", 1.0)]);
+    check_texts(&bare, &[("problem.layout", "tn")]);
+    assert_eq!(bare.real("knob.stages"), None, "the builder chose them");
+    // Some versions say 1 for every cluster: the name tells the experiment, and the false column is a label.
+    let columns = "A,B,cta_m,cta_n,cta_k,cluster_m,cluster_n,cluster_k";
+    let right = cutlass(name, columns, "f16:row,f16:column,128,256,64,2,1,1");
+    let wrong = cutlass(name, columns, "f16:column,f16:column,128,256,64,1,1,1");
+    assert_eq!(right.text(col::warnings), None);
+    assert_eq!((wrong.text(col::warnings), wrong.real("knob.cluster_m")), (Some("label-contradicts-kernel"), Some(1.0)));
+    assert_eq!(
+        (extra(&wrong)["contradicts"].as_str(), extra(&wrong)["A"].as_str()),
+        (Some("cluster_m,layout"), Some("f16:column"))
+    );
+    check_texts(&wrong, &[("problem.layout", "tn")]);
+    assert_eq!(wrong.text(col::experiment_id), right.text(col::experiment_id), "labels are no part of what ran");
+    assert_ne!(wrong.text(col::config_id), right.text(col::config_id));
+    let findings = tilecast_runs::audit::audit(&frame::from_rows(&[wrong]).expect("rows fit")).expect("audited");
+    assert!(findings.iter().any(|finding| finding.subject.as_deref() == Some("knob.cluster_m")), "{findings:#?}");
+}
+
+#[test]
+fn element_types_of_cutlass_are_ours_and_complex_work_counts_four_times() {
+    let findings = |row: &Row| -> Vec<&'static str> {
+        let found =
+            tilecast_runs::audit::audit(&frame::from_rows(std::slice::from_ref(row)).expect("rows fit")).expect("audited");
+        found.iter().map(|finding| finding.id).collect()
+    };
+    let complex = cutlass("cutlass_simt_cgemm_64x64_8x2_nn_align1", "A,B", "cf32:column,cf32:column");
+    check_texts(&complex, &[(col::dtype, "c32")]);
+    check_reals(&complex, &[(col::useful_flop, 8.0 * 512f64.powi(3)), (col::compulsory_bytes, 3.0 * 8.0 * 512.0 * 512.0)]);
+    assert_eq!(findings(&complex), [""; 0], "neither its type nor its rate is doubted");
+    let whole = cutlass("cutlass_tensorop_i16832gemm_s8_64x64_64x3_tn_align16", "A,B", "s8:row,s8:column");
+    check_texts(&whole, &[(col::dtype, "int8")]);
+    check_reals(&whole, &[(col::compulsory_bytes, 3.0 * 512.0 * 512.0)]);
+}
+
 #[test]
 fn nvbench_samples_come_from_sidecars() {
     let (imported, rows) = imported(Format::Nvbench, "nvbench.json");
@@ -170,6 +220,37 @@ fn nvbench_tables_tell_their_repeated_columns_apart() {
 }
 
 #[test]
+fn nvbench_times_of_isolated_launches_are_cold_and_those_of_batches_hot() {
+    let (_, rows) = imported(Format::Nvbench, "nvbench.json");
+    assert!(rows.iter().all(|row| row.text(col::cache_mode).is_some() == (row.text(col::status) == Some("ok"))));
+    check_texts(&rows[0], &[(col::cache_mode, "cold")]);
+    let text = std::fs::read_to_string(fixture("nvbench.json")).expect("readable");
+    let batches = text.replace("nv/cold/time/gpu/mean", "nv/batch/time/gpu/mean").replace("nv/json/bin:", "other:");
+    let one = |text: &str, name: &str, row: usize| {
+        let imported = import_bytes(Format::Nvbench, Path::new(name), text.as_bytes(), &Options::default()).expect("results");
+        frame::to_rows(&imported.frame).expect("rows").swap_remove(row)
+    };
+    let (cold, hot) = (one(&text, "nvbench.json", 2), one(&batches, "nvbench.json", 2));
+    assert_eq!((hot.text(col::cache_mode), hot.real(col::time_s)), (Some("hot"), cold.real(col::time_s)));
+    assert_eq!((hot.real(col::samples), hot.real(col::time_min_s)), (None, None), "those are of cold launches");
+    assert_ne!(hot.text(col::experiment_id), cold.text(col::experiment_id), "the cache mode is part of what ran");
+    let (_, rows) = imported(Format::Nvbench, "nvbench.csv");
+    check_texts(&rows[0], &[(col::cache_mode, "cold")]);
+    let table = "Benchmark,Device,Device Name,M,Skipped,Samples,Batch GPU (sec)\ngemm,0,NVIDIA L4,512,No,900,0.0001\n";
+    let row = one(table, "x.csv", 0);
+    assert_eq!((row.text(col::cache_mode), row.real(col::iterations), row.real(col::samples)), (Some("hot"), Some(900.0), None));
+}
+
+#[test]
+fn the_cache_mode_of_a_table_is_part_of_what_ran() {
+    let mapping = "name = \"mine\"\nfamily = \"gemm\"\n[columns]\ncache_mode = \"c\"\ntime_s = { from = \"t\", unit = \"s\" }\n";
+    let options = Options { mapping: Some(Mapping::parse("mine.toml", mapping).expect("a mapping")), ..Options::default() };
+    let table = import_bytes(Format::Table, Path::new("t.csv"), b"c,t\nhot,1\ncold,2\ncold,3\n", &options).expect("a table");
+    let ids = frame::texts(&table.frame, col::experiment_id).expect("ids");
+    assert!(ids[0] != ids[1] && ids[1] == ids[2], "{ids:?}");
+}
+
+#[test]
 fn ktt_results_are_read_in_the_unit_of_the_file() {
     let (_, rows) = imported(Format::Ktt, "ktt.json");
     check_reals(&rows[0], &[(col::time_s, 450.5e-6), (col::energy_j, 0.0946), (col::power_w, 210.0), (col::prepare_s, 0.12)]);
@@ -178,6 +259,10 @@ fn ktt_results_are_read_in_the_unit_of_the_file() {
     assert_eq!(extra(&rows[0])["ComputationResults"][0]["CompilationData"]["RegistersCount"], 128);
     check_texts(&rows[1], &[(col::status, "incorrect"), (col::reason, "ktt reports `ValidationFailed`")]);
     check_texts(&rows[2], &[(col::status, "unsupported")]);
+    let file = &extra(&rows[0])["file"];
+    assert_eq!((file["Metadata"]["Platform"].as_str(), file["UserData"].is_object()), (Some("NVIDIA CUDA"), true));
+    assert!(extra(&rows[1]).get("file").is_none(), "once is enough");
+    rows.iter().for_each(|row| check_texts(row, &[(col::measured_at, "2022-02-02T12:00:00Z")]));
 }
 
 #[test]
@@ -189,6 +274,9 @@ fn clblast_results_are_least_times_of_a_known_problem() {
         &[(col::time_statistic, "min"), (col::time_basis, "host"), (col::dtype, "f32"), (col::device, "titan-rtx")],
     );
     check_reals(&rows[1], &[(col::time_s, 0.75e-3), ("problem.alpha", 2.0)]);
+    let file = &extra(&rows[0])["file"];
+    assert_eq!((file["best_parameters"].as_str(), file["device_core_clock"].as_str()), (Some("KWG=32 MWG=64"), Some("1770")));
+    assert!(file.get("results").is_none() && extra(&rows[1]).get("file").is_none());
 }
 
 #[test]
@@ -202,6 +290,29 @@ fn triton_times_are_medians_and_infinite_ones_failures() {
 }
 
 #[test]
+fn without_an_element_type_there_is_no_roof_of_arithmetic() {
+    // 4096 cubed in 0.6 ms on an A100: 230 TFLOP/s, twelve times its FP32 rate and three quarters of that of its tensor units.
+    let text = r#"{"key": [4096, 4096, 4096], "configs_timings": [[{"kwargs": {"BLOCK_M": 128}}, [0.6, 0.59, 0.61]]]}"#;
+    let options = Options { device: Some("A100-SXM4-80GB".to_owned()), ..Options::default() };
+    let triton = |text: &str| {
+        let imported =
+            import_bytes(Format::Triton, Path::new("matmul.autotune.json"), text.as_bytes(), &options).expect("results");
+        let findings = tilecast_runs::audit::audit(&imported.frame).expect("audited");
+        let faster = findings.iter().any(|finding| finding.id == "faster-than-roofline");
+        (frame::to_rows(&imported.frame).expect("rows").remove(0).real("roof.flop_per_s"), faster)
+    };
+    assert_eq!(triton(text), (None, false));
+    let single = text.replace("4096]", "4096, \"torch.float32\"]");
+    assert_eq!(triton(&single), (Some(19.5e12), true), "not even TF32 is so fast");
+    let mapping =
+        "name = \"mine\"\nfamily = \"gemm\"\n[columns]\n\"problem.m\" = \"m\"\ntime_s = { from = \"t\", unit = \"s\" }\n";
+    let options = Options { mapping: Some(Mapping::parse("mine.toml", mapping).expect("a mapping")), ..options.clone() };
+    let table = import_bytes(Format::Table, Path::new("t.csv"), b"m,t\n4,1\n", &options).expect("a table");
+    let row = frame::to_rows(&table.frame).expect("rows").remove(0);
+    assert_eq!((row.real("roof.flop_per_s"), row.real("roof.dram_bytes_per_s").is_some()), (None, true));
+}
+
+#[test]
 fn repetitions_of_google_benchmark_are_samples() {
     let (_, rows) = imported(Format::GoogleBenchmark, "google_benchmark.json");
     assert_eq!(rows.len(), 3);
@@ -209,6 +320,7 @@ fn repetitions_of_google_benchmark_are_samples() {
     check_texts(&rows[0], &[(col::device_kind, "cpu"), (col::host, "bench-1"), (col::time_basis, "host")]);
     check_reals(&rows[1], &[(col::time_s, 12e-9), ("knob.threads", 4.0), ("problem.arg_0", 4096.0)]);
     check_texts(&rows[1], &[(col::time_statistic, "mean")]);
+    assert_eq!(rows[1].real(col::iterations), None, "of an aggregate it counts repetitions");
     check_texts(&rows[2], &[(col::status, "runtime_error"), (col::reason, "the benchmark reports `no device`")]);
 }
 

@@ -89,6 +89,32 @@ fn a_run_written_again_after_compaction_replaces_its_rows() {
 }
 
 #[test]
+fn an_import_again_replaces_rows_that_a_compaction_put_together_on_another_device() {
+    let (_folder, store) = store();
+    let import = |run_id: &str, points: &[&str], device: &str| {
+        let rows: Vec<Row> = points
+            .iter()
+            .map(|point| {
+                let mut row = row(run_id, point);
+                row.set(col::device, device);
+                row
+            })
+            .collect();
+        let mut staged = store.stage().expect("a place");
+        staged.take(&frame::from_rows(&rows).expect("rows fit"), run_id).expect("written");
+        staged.commit().expect("moved");
+    };
+    import("f1", &["a", "b"], "t4");
+    import("f2", &["c", "d"], "t4");
+    store.compact().expect("compacted");
+    import("f1", &["a", "b"], "l4");
+    assert_eq!(points(&store), ["f1/a", "f1/b", "f2/c", "f2/d"]);
+    import("f2", &["c"], "l4");
+    assert_eq!(points(&store), ["f1/a", "f1/b", "f2/c"]);
+    assert_eq!(names(&store), ["f1.parquet", "f2.parquet"], "a compaction of which nothing is left is gone");
+}
+
+#[test]
 fn whatever_files_a_crash_leaves_behind_no_row_is_doubled_or_lost() {
     let (_folder, store) = store();
     for run in ["r1", "r2", "r3"] {

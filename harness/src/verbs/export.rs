@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::json;
-use tilecast_runs::export::{Format, export};
+use tilecast_runs::export::{Exported, Format, export};
 
 use crate::fail::{Fail, unknown};
 use crate::verbs::asked::Output;
@@ -31,7 +31,7 @@ fn formats() -> String {
 }
 
 impl Args {
-    /// Writes all rows.
+    /// Writes all rows that the format has a place for, and says how many those are.
     ///
     /// # Errors
     /// [`Fail`] where the store cannot be read, holds nothing for the format, or the file cannot be written.
@@ -39,14 +39,15 @@ impl Args {
         let format = Format::of_name(&self.format)
             .ok_or_else(|| unknown("format", &self.format, Format::ALL.into_iter().map(Format::name)))?;
         let frame = read_store(&self.store)?;
-        let files = export(&frame, format, &self.out)?;
+        let Exported { files, rows, warnings } = export(&frame, format, &self.out)?;
         if self.output.json {
             let shown: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
-            terminal::json(&json!({ "format": format.name(), "rows": frame.height(), "files": shown }))?;
+            terminal::json(&json!({ "format": format.name(), "rows": rows, "files": shown, "warnings": warnings }))?;
         } else {
             let more = if files.len() > 1 { format!(" and {} more files", files.len() - 1) } else { String::new() };
             let first = files.first().map(|path| path.display().to_string()).unwrap_or_default();
-            terminal::say(format_args!("{} rows to {first}{more}", frame.height()));
+            terminal::say(format_args!("{rows} rows to {first}{more}"));
+            warnings.iter().for_each(|warning| terminal::note(format_args!("warning: {warning}")));
         }
         Ok(Exit::Done)
     }

@@ -89,6 +89,7 @@ fn a_store_goes_out_in_every_format() {
     for format in ["parquet", "csv", "ndjson", "kernel-tuner", "t4", "nvbench", "bencher"] {
         let report = dir.json(0, &["export", format, "store", "-o", "out.file", "--json"]);
         assert_eq!((report["rows"].as_u64(), report["files"][0].as_str()), (Some(2), Some("out.file")), "{format}");
+        assert_eq!(report["warnings"].as_array().map(Vec::len), Some(0), "{format}: nothing is left out");
         assert!(dir.path("out.file").is_file(), "{format}");
     }
     for (arguments, word) in [

@@ -13,11 +13,12 @@ const ROW: (f64, f64) = (0.5, 2.0);
 /// Values from which the step of a rounded column is read.
 const STEPS: usize = 50;
 
-/// `energy_j` over `power_w` × `time_s`.
+/// `energy_j` over `power_w` × its own time base: `energy_time_s`, which is hot also where `time_s` is cold, else the time the source states.
 pub(super) fn check(table: &Table<'_>) -> Result<Vec<Finding>, FrameError> {
     let (energy, power) = (table.reals(col::energy_j)?, table.reals(col::power_w)?);
-    let seconds = super::rates::seconds(table)?;
-    let product: Vec<f64> = power.iter().zip(&seconds).map(|(power, seconds)| power * seconds).collect();
+    let base = table.reals(col::energy_time_s)?.into_iter().zip(super::rates::seconds(table)?);
+    let seconds = base.map(|(own, other)| if own.is_finite() { own } else { other });
+    let product: Vec<f64> = power.iter().zip(seconds).map(|(power, seconds)| power * seconds).collect();
     Ok(table.parts.iter().filter_map(|part| of_part(table, part, &energy, &product)).collect())
 }
 

@@ -59,8 +59,8 @@ impl Rows {
 /// The faster of the vector and the tensor rate: a library may use either.
 fn peaks(device: &Device, dtype: &str) -> f64 {
     let rates = match dtype {
-        "f32" | "tf32" => vec![Rate::Fp32, Rate::Tf32Tensor],
-        "f64" => vec![Rate::Fp64, Rate::Fp64Tensor],
+        "f32" | "tf32" | "c32" => vec![Rate::Fp32, Rate::Tf32Tensor],
+        "f64" | "c64" => vec![Rate::Fp64, Rate::Fp64Tensor],
         other => Rate::of_dtype(other).into_iter().collect(),
     };
     rates.into_iter().filter_map(|rate| device.peak_flop_per_s(rate)).fold(f64::NAN, f64::max)

@@ -9,7 +9,7 @@ use crate::kernel_name::{self, KernelName};
 use crate::schema::col;
 
 /// Columns that are labels, and the part of a name that they speak of. `block1` to `block3` are GPPerf's words for the tile.
-const LABELS: [(&str, &str); 17] = [
+const LABELS: [(&str, &str); 20] = [
     ("knob.layout", "layout"),
     ("problem.layout", "layout"),
     ("knob.tile_m", "tile_m"),
@@ -24,6 +24,9 @@ const LABELS: [(&str, &str); 17] = [
     ("knob.block1", "tile_m"),
     ("knob.block2", "tile_n"),
     ("knob.block3", "tile_k"),
+    ("knob.cluster_m", "cluster_m"),
+    ("knob.cluster_n", "cluster_n"),
+    ("knob.cluster_k", "cluster_k"),
     ("knob.stages", "stages"),
     ("knob.align", "align"),
     ("dtype", "dtype"),

@@ -1,6 +1,6 @@
 //! Rates that sources state, against FLOP and bytes over time.
 
-use super::ratio::{explain, middle, unit};
+use super::ratio::{explain_rate, middle, unit};
 use super::table::{Part, Table, figure};
 use super::{Check, Finding, Severity};
 use crate::device::lookup;
@@ -40,7 +40,7 @@ fn disagreement(table: &Table<'_>, part: &Part, name: &str, ratio: impl Fn(usize
         return None;
     }
     let detail = if off {
-        format!("{}: `{name}` over FLOP / time is {}: {}", part.name(), figure(typical), explain(typical))
+        format!("{}: `{name}` over FLOP / time is {}: {}", part.name(), figure(typical), explain_rate(typical))
     } else {
         format!("{}: `{name}` differs from FLOP / time by more than {:.0} % in single rows", part.name(), ROW * 100.0)
     };
@@ -71,7 +71,7 @@ pub(super) fn bytes(table: &Table<'_>) -> Result<Vec<Finding>, FrameError> {
 fn of_units(table: &Table<'_>, part: &Part, name: &str, against: &str, ratio: impl Fn(usize) -> f64) -> Option<Finding> {
     let rows: Vec<usize> = part.ok.iter().copied().filter(|row| ratio(*row).is_finite() && ratio(*row) > 0.0).collect();
     let (typical, width) = middle(&mut rows.iter().map(|row| ratio(*row)).collect::<Vec<_>>())?;
-    let explained = unit(typical).filter(|meaning| !meaning.contains("multiply-add"))?;
+    let explained = unit(typical)?;
     if width > TIGHT {
         return None;
     }

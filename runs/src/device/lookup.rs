@@ -10,7 +10,7 @@ pub struct Found {
     pub device: Option<&'static Device>,
     /// Its slug, or one made from the name.
     pub slug: String,
-    /// Why there is no device.
+    /// Why there is no device, or what is uncertain about it.
     pub warning: Option<String>,
 }
 
@@ -58,17 +58,38 @@ pub fn lookup(name: &str) -> Found {
     Found { device: None, slug: made, warning: Some(warning) }
 }
 
-/// The device that a file name speaks of (`kt2023__gemm__RTX_2080_Ti.json.gz`): the longest run of its words that names one.
+/// The device that a file name speaks of (`kt2023__gemm__RTX_2080_Ti.json.gz`): the longest run of its words that names one. `format`,
+/// a word for the file's kind, is none (`t4`). The warning says that the name was believed, or, where another word is of other devices
+/// (`A100_T4`), that it was not.
 #[must_use]
-pub fn lookup_in_file_name(file_name: &str) -> Found {
+pub fn lookup_in_file_name(file_name: &str, format: &str) -> Found {
     let stem = file_name.split('.').next().unwrap_or_default();
-    let all = words(stem);
-    for length in (1..=all.len()).rev() {
-        if let Some(device) = all.windows(length).find_map(|run| exact(&run.concat())) {
-            return Found { device: Some(device), slug: device.slug.clone(), warning: None };
+    let all: Vec<String> = words(stem).into_iter().filter(|word| word != format).collect();
+    let named =
+        |length: usize| all.windows(length).enumerate().find_map(|(at, run)| Some((at..at + length, exact(&run.concat())?)));
+    let Some((run, device)) = (1..=all.len()).rev().find_map(named) else {
+        // What fits several is said, as of any name.
+        let like = |word: &&String| {
+            let model = word.starts_with(char::is_alphabetic) && word.bytes().any(|byte| byte.is_ascii_digit());
+            model && catalogue().iter().any(|device| device.names.iter().any(|name| words(name).contains(word)))
+        };
+        let last = stem.rsplit_once("__").map(|(_, last)| last).filter(|last| joined(last) != format);
+        return lookup(all.iter().find(like).map(String::as_str).or(last).unwrap_or_default());
+    };
+    let of_others = |word: &&String| {
+        let with = |device: &Device| device.names.iter().any(|name| words(name).contains(word));
+        // Words without a digit (`super`, `server`) are common words too.
+        word.bytes().any(|byte| byte.is_ascii_digit()) && !with(device) && catalogue().iter().any(with)
+    };
+    let other = all.iter().enumerate().filter(|(at, _)| !run.contains(at)).map(|(_, word)| word).find(of_others);
+    match other {
+        None => {
+            let warning = format!("device `{}` is taken from the file's name `{file_name}`", device.slug);
+            Found { device: Some(device), slug: device.slug.clone(), warning: Some(warning) }
+        }
+        Some(other) => {
+            let warning = format!("file name `{file_name}` speaks of `{}` and of `{other}`: no device is taken", device.slug);
+            Found { device: None, slug: "unknown".to_owned(), warning: Some(warning) }
         }
     }
-    let last = stem.rsplit("__").next().unwrap_or_default();
-    let part = if stem.contains("__") { last } else { "" };
-    lookup(part)
 }

@@ -85,8 +85,10 @@ fn unknown_and_ambiguous_names_are_not_guessed() {
 #[test]
 fn file_names_speak_of_devices() {
     let check = |name: &str, slug: &str, known: bool| {
-        let found = lookup_in_file_name(name);
+        let found = lookup_in_file_name(name, "kernel-tuner");
         assert_eq!((found.slug.as_str(), found.device.is_some()), (slug, known), "{name}");
+        let said = found.warning.expect("a device from a file's name is always said");
+        assert_eq!(said.contains("is taken from the file's name"), known, "{said}");
     };
     check("kt2023__gemm__RTX_2080_Ti.json.gz", "rtx-2080-ti", true);
     check("kt2023__gemm__RTX_Titan.json.gz", "titan-rtx", true);
@@ -95,6 +97,26 @@ fn file_names_speak_of_devices() {
     check("cur__convolution_milo__A100.json.gz", "a100", false);
     check("cur__convolution_milo__W6600.json.gz", "w6600", false);
     check("cache.json", "unknown", false);
+    check("tesla_t4.json", "t4", true);
+    check("H100-80GB-HBM3.json", "h100-sxm", true);
+    check("gemm_8192_A4000.json", "rtx-a4000", true);
+}
+
+#[test]
+fn file_names_that_speak_of_two_devices_or_of_the_format_decide_nothing() {
+    for (name, format, slug, word) in [
+        ("A100_T4.json", "kernel-tuner", "unknown", "speaks of `t4` and of `a100`: no device is taken"),
+        ("A100_T4.json", "t4", "a100", "device `a100` may be any of"),
+        ("t4.json", "t4", "unknown", "is not in the catalogue"),
+        ("best__t4.json", "t4", "unknown", "is not in the catalogue"),
+        ("best_t4_results.json", "t4", "unknown", "is not in the catalogue"),
+        ("t4_L4.json", "t4", "l4", "device `l4` is taken from the file's name `t4_L4.json`"),
+    ] {
+        let found = lookup_in_file_name(name, format);
+        let said = found.warning.expect("said");
+        assert!(found.slug == slug && said.contains(word), "{name}: {} {said}", found.slug);
+        assert_eq!(found.device.is_some(), word.contains("is taken from"), "{name}");
+    }
 }
 
 #[test]

@@ -3,13 +3,12 @@
 //! `latency` is in nanoseconds, as Bencher's built-in measure of that name; `energy` in joules; `power` in watts. Bounds are the ends
 //! of our 95 % intervals, left out where there are none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value, json};
 
-use super::ExportError;
-use super::plain;
+use super::{ExportError, Exported, plain};
 use crate::frame;
 use crate::row::Row;
 use crate::schema::col;
@@ -17,7 +16,7 @@ use crate::schema::col;
 /// Nanoseconds in a second.
 const NS: f64 = 1e9;
 
-pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Exported, ExportError> {
     let mut benchmarks = Map::new();
     for row in frame::to_rows(frame)? {
         let measures = measures(&row);
@@ -31,7 +30,11 @@ pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, Expo
             why: "no row of status `ok` has a time, energy or power".to_owned(),
         });
     }
-    Ok(vec![plain::text(out, &format!("{:#}\n", Value::Object(benchmarks)))?])
+    let (rows, all) = (benchmarks.len(), frame.height());
+    let warning =
+        (rows < all).then(|| format!("{} of {all} rows are not `ok` or have no time, energy or power: left out", all - rows));
+    let file = plain::text(out, &format!("{:#}\n", Value::Object(benchmarks)))?;
+    Ok(Exported { files: vec![file], rows, warnings: warning.into_iter().collect() })
 }
 
 fn name(row: &Row) -> String {

@@ -1,23 +1,40 @@
 //! The rows of one tuning space: what the formats of tuners have a file for.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value};
 
-use super::ExportError;
-use super::plain;
+use super::{ExportError, Exported, plain};
 use crate::frame;
-use crate::id::slug;
+use crate::id::{id, slug};
+use crate::import::{ASKED, value_of};
 use crate::row::{Cell, Row};
 use crate::schema::{KNOB, PROBLEM, col};
 
-/// Rows of one run, device, family and problem.
+/// Rows of one run, device, family, problem and cache mode, and of one kernel where several share configurations.
 pub(super) struct Group {
     /// Their names, joined: a file name.
     pub(super) name: String,
     pub(super) rows: Vec<Entry>,
+}
+
+impl Group {
+    /// The kernel of all rows; the family where the name differs with the configuration.
+    pub(super) fn kernel(&self) -> &str {
+        let mut names = self.rows.iter().map(|entry| entry.row.text(col::kernel));
+        let first = names.next().flatten();
+        let one = first.filter(|_| names.all(|name| name == first));
+        one.unwrap_or_else(|| self.rows.first().map_or("", |entry| entry.text(col::family)))
+    }
+}
+
+/// The text of a file, how many rows stand in it, and what to know of the others.
+pub(super) struct Written {
+    pub(super) text: String,
+    pub(super) rows: usize,
+    pub(super) warning: Option<String>,
 }
 
 /// A row with its `extra` parsed.
@@ -49,9 +66,22 @@ impl Entry {
         }
     }
 
-    /// Name and value of each knob, in the order and form of the configuration's text.
+    /// Name and value of each knob, in the order of the configuration's text; values as the source had them.
     pub(super) fn knobs(&self) -> Vec<(String, Value)> {
-        self.open(KNOB, col::config)
+        let mut knobs = self.open(KNOB, col::config);
+        let members = self.object(ASKED).and_then(|asked| asked.get("members")?.as_object());
+        for (name, value) in members.into_iter().flatten() {
+            match knobs.iter_mut().find(|(knob, _)| knob == name) {
+                Some((_, known)) => *known = value.clone(),
+                None => knobs.push((name.clone(), value.clone())),
+            }
+        }
+        knobs
+    }
+
+    /// The key of the configuration where the source had one that does not follow from its values.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.object(ASKED)?.get("key")?.as_str()
     }
 
     /// Name and value of each axis, in the order of the problem's text.
@@ -68,24 +98,11 @@ impl Entry {
             .iter()
             .filter_map(|(column, cell)| {
                 let name = column.strip_prefix(prefix)?;
-                Some((place(name).unwrap_or(usize::MAX), name.to_owned(), value(cell)))
+                Some((place(name).unwrap_or(usize::MAX), name.to_owned(), value_of(cell)))
             })
             .collect();
         named.sort_by_key(|(place, ..)| *place);
         named.into_iter().map(|(_, name, value)| (name, value)).collect()
-    }
-}
-
-/// Whole reals as integers: a column of knobs is real where one of its values is.
-pub(super) fn value(cell: &Cell) -> Value {
-    match cell {
-        Cell::Flag(flag) => Value::Bool(*flag),
-        Cell::Int(int) => (*int).into(),
-        #[allow(clippy::cast_possible_truncation)] // checked
-        Cell::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => (*real as i64).into(),
-        Cell::Real(real) => (*real).into(),
-        Cell::Text(text) => text.as_str().into(),
-        Cell::Reals(values) => values.clone().into(),
     }
 }
 
@@ -95,29 +112,67 @@ pub(super) fn entries(frame: &DataFrame) -> Result<Vec<Entry>, ExportError> {
     Ok(frame::to_rows(frame)?.into_iter().filter(points).map(Entry::of).collect())
 }
 
-/// Groups in order of their names; rows in the frame's order.
-pub(super) fn groups(frame: &DataFrame) -> Result<Vec<Group>, ExportError> {
-    let mut groups: BTreeMap<[String; 4], Vec<Entry>> = BTreeMap::new();
-    for entry in entries(frame)? {
-        let key = [col::device, col::family, col::problem_id, col::run_id].map(|name| entry.text(name).to_owned());
-        groups.entry(key).or_default().push(entry);
-    }
-    let named = |([device, family, problem, run], rows): ([String; 4], Vec<Entry>)| {
-        let short = |text: &str| text.chars().rev().take(8).collect::<Vec<_>>().into_iter().rev().collect::<String>();
-        Group { name: slug(&format!("{family}__{device}__{}__{}", short(&problem), short(&run)), '_'), rows }
-    };
-    Ok(groups.into_iter().map(named).collect())
+/// What is said of rows that are no points.
+pub(super) fn left_out(frame: &DataFrame, points: usize) -> Option<String> {
+    let others = frame.height() - points;
+    (others > 0)
+        .then(|| format!("{others} of {} rows are drift probes or baselines, no points of a space: left out", frame.height()))
 }
 
-/// One group is written to `out` itself, several into a folder of that name.
-pub(super) fn write_each(
-    groups: &[Group],
-    out: &Path,
-    text: impl Fn(&Group) -> Option<String>,
-) -> Result<Vec<PathBuf>, ExportError> {
-    let written: Vec<(&Group, String)> = groups.iter().filter_map(|group| Some((group, text(group)?))).collect();
-    if let [(_, text)] = written.as_slice() {
-        return Ok(vec![plain::text(out, text)?]);
+/// Groups in order of their names; rows in the frame's order.
+fn groups(entries: Vec<Entry>) -> Vec<Group> {
+    let mut groups: BTreeMap<[String; 5], Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        let parts = [col::device, col::family, col::problem_id, col::run_id, col::cache_mode];
+        groups.entry(parts.map(|name| entry.text(name).to_owned())).or_default().push(entry);
     }
-    written.iter().map(|(group, text)| plain::text(&out.join(format!("{}.json", group.name)), text)).collect()
+    let short = |text: &str| text.chars().rev().take(8).collect::<Vec<_>>().into_iter().rev().collect::<String>();
+    let named = |([device, family, problem, run, mode], rows): ([String; 5], Vec<Entry>)| {
+        let name = format!("{family}__{device}__{mode}__{}__{}", short(&problem), short(&run));
+        by_kernel(rows).into_iter().map(move |(kernel, rows)| Group { name: slug(&format!("{name}__{kernel}"), '_'), rows })
+    };
+    groups.into_iter().flat_map(named).collect()
+}
+
+/// Kernels that share a configuration have a space each, told apart by a hash of their name. Where every configuration has one kernel
+/// the name follows from it, as that of a CUTLASS kernel does.
+fn by_kernel(rows: Vec<Entry>) -> Vec<(String, Vec<Entry>)> {
+    let mut known: HashMap<&str, &str> = HashMap::new();
+    let mut several = false;
+    for entry in &rows {
+        let kernel = entry.text(col::kernel);
+        several |= *known.entry(entry.text(col::config)).or_insert(kernel) != kernel;
+    }
+    if !several {
+        return vec![(String::new(), rows)];
+    }
+    let mut parts: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+    for entry in rows {
+        let kernel = id(&["kernel", entry.text(col::kernel)]);
+        parts.entry(kernel[..8].to_owned()).or_default().push(entry);
+    }
+    parts.into_iter().collect()
+}
+
+/// All points, a file per group: one group is written to `out` itself, several into a folder of that name.
+pub(super) fn write_each(
+    frame: &DataFrame,
+    format: &'static str,
+    out: &Path,
+    text: impl Fn(&Group) -> Written,
+) -> Result<Exported, ExportError> {
+    let entries = entries(frame)?;
+    if entries.is_empty() {
+        return Err(ExportError::Nothing { format, why: "there are no rows of role `point`".to_owned() });
+    }
+    let mut exported = Exported { warnings: left_out(frame, entries.len()).into_iter().collect(), ..Exported::default() };
+    let groups = groups(entries);
+    for group in &groups {
+        let path = if groups.len() == 1 { out.to_owned() } else { out.join(format!("{}.json", group.name)) };
+        let written = text(group);
+        exported.files.push(plain::text(&path, &written.text)?);
+        exported.rows += written.rows;
+        exported.warnings.extend(written.warning.map(|warning| format!("file `{}`: {warning}", path.display())));
+    }
+    Ok(exported)
 }

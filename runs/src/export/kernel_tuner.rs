@@ -1,12 +1,12 @@
 //! Kernel Tuner caches: times in milliseconds, failures by the tool's words.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value, json};
 
-use super::ExportError;
-use super::group::{Entry, Group, groups, write_each};
+use super::group::{Entry, Group, Written, write_each};
+use super::{ExportError, Exported};
 use crate::scale::in_unit;
 use crate::schema::col;
 
@@ -14,28 +14,33 @@ use crate::schema::col;
 const MS: f64 = 1e-3;
 
 /// Members of `extra` that an import put there.
-const OURS: [&str; 2] = [crate::import::FILE, "roof_source"];
+const OURS: [&str; 3] = [crate::import::ASKED, crate::import::FILE, "roof_source"];
 
-pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    let groups = groups(frame)?;
-    if groups.is_empty() {
-        return Err(ExportError::Nothing { format: "kernel-tuner", why: "there are no rows of role `point`".to_owned() });
-    }
-    write_each(&groups, out, |group| Some(format!("{}\n", Value::Object(cache(group)))))
+pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Exported, ExportError> {
+    write_each(frame, "kernel-tuner", out, cache)
 }
 
-fn cache(group: &Group) -> Map<String, Value> {
+fn cache(group: &Group) -> Written {
     let file =
         group.rows.iter().find_map(|entry| entry.object(crate::import::FILE).filter(|file| file.contains_key("tune_params")));
     let mut root = file.cloned().unwrap_or_else(|| header(group));
     let mut entries = Map::new();
+    let mut repeats = 0;
     for entry in &group.rows {
         let knobs = entry.knobs();
-        let key: Vec<String> = knobs.iter().map(|(_, value)| crate::import::plain(value)).collect();
-        entries.insert(key.join(","), Value::Object(cache_entry(entry, knobs)));
+        let values = || knobs.iter().map(|(_, value)| crate::import::plain(value)).collect::<Vec<_>>().join(",");
+        let key = entry.key().map_or_else(values, str::to_owned);
+        let mut written = cache_entry(entry, knobs);
+        if let Some(kernel) = entry.row.text(col::kernel).filter(|kernel| *kernel != group.kernel()) {
+            written.insert("kernel_name".to_owned(), kernel.into());
+        }
+        repeats += usize::from(entries.insert(key, Value::Object(written)).is_some());
     }
+    let rows = entries.len();
     root.insert("cache".to_owned(), Value::Object(entries));
-    root
+    let warning =
+        (repeats > 0).then(|| format!("{repeats} rows repeat a configuration, of which a cache holds one: the last is written"));
+    Written { text: format!("{}\n", Value::Object(root)), rows, warning }
 }
 
 /// What a cache says of itself, from rows that did not come from one.
@@ -50,11 +55,10 @@ fn header(group: &Group) -> Map<String, Value> {
         }
     }
     let sizes: Vec<Value> = first.axes().into_iter().map(|(_, value)| value).filter(Value::is_number).collect();
-    let kernel = first.row.text(col::kernel).unwrap_or_else(|| first.text(col::family));
     let keys: Vec<&String> = values.iter().map(|(name, _)| name).collect();
     let mut root = Map::new();
     root.insert("device_name".to_owned(), first.text(col::device_name).into());
-    root.insert("kernel_name".to_owned(), kernel.into());
+    root.insert("kernel_name".to_owned(), group.kernel().into());
     root.insert("problem_size".to_owned(), sizes.into());
     root.insert("tune_params_keys".to_owned(), json!(keys));
     root.insert(
@@ -93,8 +97,7 @@ fn cache_entry(entry: &Entry, knobs: Vec<(String, Value)>) -> Map<String, Value>
         }
     }
     if let Some(at) = entry.row.text(col::measured_at) {
-        // As the tool writes it: `2023-12-22 09:54:05.502007+00:00`.
-        out.insert("timestamp".to_owned(), at.replacen('T', " ", 1).replace('Z', "+00:00").into());
+        out.insert("timestamp".to_owned(), crate::import::of_rfc_3339(at).into());
     }
     // Extras of rows from elsewhere are in that tool's units: they stay behind.
     if entry.text(col::source) == "import:kernel-tuner" {

@@ -14,9 +14,8 @@ use polars::prelude::DataFrame;
 use serde_json::{Map, Value, json};
 
 use self::state::{axes, new_state};
-use super::ExportError;
-use super::group::{Entry, entries};
-use super::plain;
+use super::group::{Entry, entries, left_out};
+use super::{ExportError, Exported, plain};
 use crate::device;
 use crate::import::{FREQUENCIES, FREQUENCIES_TAG, STATE, TIMES_TAG};
 use crate::schema::col;
@@ -55,8 +54,9 @@ impl Sidecars {
     }
 }
 
-pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
+pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Exported, ExportError> {
     let entries = entries(frame)?;
+    let (rows, warnings) = (entries.len(), left_out(frame, entries.len()).into_iter().collect());
     if entries.is_empty() {
         return Err(ExportError::Nothing { format: "nvbench", why: "there are no rows of role `point`".to_owned() });
     }
@@ -65,11 +65,11 @@ pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, Expo
     let first = entries[0].text(col::run_id).to_owned();
     let one_file = entries.iter().all(|entry| entry.extra.contains_key(STATE) && entry.text(col::run_id) == first);
     let root = if one_file { imported(entries, &mut sidecars) } else { new_file(&entries, &mut sidecars) };
-    let mut paths = vec![plain::text(out, &format!("{:#}\n", Value::Object(root)))?];
+    let mut files = vec![plain::text(out, &format!("{:#}\n", Value::Object(root)))?];
     for sidecars in &sidecars {
-        paths.extend(sidecars.write(out)?);
+        files.extend(sidecars.write(out)?);
     }
-    Ok(paths)
+    Ok(Exported { files, rows, warnings })
 }
 
 /// The file that all rows came from: states in their order, samples in sidecars again.

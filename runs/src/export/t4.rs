@@ -1,28 +1,25 @@
 //! T4 results (schema 1.0.0). What the format has no place for (device, kernel, problem) goes to an object `tilecast` in the root that
 //! other readers ignore, and to measurements with units.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use polars::prelude::DataFrame;
 use serde_json::{Map, Value, json};
 
-use super::ExportError;
-use super::group::{Entry, Group, groups, write_each};
+use super::group::{Entry, Group, Written, write_each};
+use super::{ExportError, Exported};
+use crate::import::T4_OURS;
 use crate::scale::in_unit;
 use crate::schema::col;
 
 /// Milliseconds in seconds.
 const MS: f64 = 1e-3;
 
-pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    let groups = groups(frame)?;
-    if groups.is_empty() {
-        return Err(ExportError::Nothing { format: "t4", why: "there are no rows of role `point`".to_owned() });
-    }
-    write_each(&groups, out, |group| Some(format!("{}\n", Value::Object(results(group)))))
+pub(super) fn export(frame: &DataFrame, out: &Path) -> Result<Exported, ExportError> {
+    write_each(frame, "t4", out, results)
 }
 
-fn results(group: &Group) -> Map<String, Value> {
+fn results(group: &Group) -> Written {
     let known = group.rows.iter().find(|entry| entry.text(col::source) == "import:t4");
     let file = known.and_then(|_| group.rows.iter().find_map(|entry| entry.object("file")));
     let unit = file.and_then(|file| file.get("metadata")?.get("timeunit")?.as_str().map(str::to_owned));
@@ -33,9 +30,17 @@ fn results(group: &Group) -> Map<String, Value> {
         _ => MS,
     };
     let mut root = file.cloned().unwrap_or_else(|| header(group));
-    let results: Vec<Value> = group.rows.iter().map(|entry| Value::Object(result(entry, unit_s))).collect();
+    let named = root.get(T4_OURS).and_then(|ours| ours.get("kernel_name")).cloned().unwrap_or_default();
+    let of_row = |entry: &Entry| {
+        let mut result = result(entry, unit_s);
+        if let Some(kernel) = entry.row.text(col::kernel).filter(|kernel| named != *kernel) {
+            result.insert(T4_OURS.to_owned(), json!({ "kernel_name": kernel }));
+        }
+        Value::Object(result)
+    };
+    let results: Vec<Value> = group.rows.iter().map(of_row).collect();
     root.insert("results".to_owned(), results.into());
-    root
+    Written { text: format!("{}\n", Value::Object(root)), rows: group.rows.len(), warning: None }
 }
 
 fn header(group: &Group) -> Map<String, Value> {
@@ -46,11 +51,11 @@ fn header(group: &Group) -> Map<String, Value> {
         let problem: Map<String, Value> = first.axes().into_iter().collect();
         let ours = json!({
             "device_name": first.text(col::device_name),
-            "kernel_name": first.row.text(col::kernel).unwrap_or_else(|| first.text(col::family)),
+            "kernel_name": group.kernel(),
             "problem": problem,
             "dtype": first.row.text(col::dtype),
         });
-        root.insert(crate::import::T4_OURS.to_owned(), ours);
+        root.insert(T4_OURS.to_owned(), ours);
     }
     root
 }
@@ -59,7 +64,7 @@ fn result(entry: &Entry, unit_s: f64) -> Map<String, Value> {
     let imported = entry.text(col::source) == "import:t4";
     let mut out = Map::new();
     if imported {
-        let ours = ["file", "roof_source"];
+        let ours = ["file", "roof_source", crate::import::ASKED];
         out.extend(entry.extra.iter().filter(|(name, _)| !ours.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())));
     } else {
         new_result(entry, unit_s, &mut out);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::draft::{Context, Draft, MS, NOT_VERIFIED, Outcome};
 use super::json::{array, cell, document, number, number_of, plain, text};
 use super::source::Source;
-use super::{Document, Format, ImportError, Options};
+use super::{Document, FILE, Format, ImportError, Options};
 use crate::row::Cell;
 
 /// Imports results.
@@ -19,12 +19,15 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
     };
     let named = ["clblast_device_name", "device", "device_name"].into_iter().find_map(|name| text(&root, name));
     let context = Context::new(format, source, named.as_deref(), options);
+    let mut file = Some(Value::Object(root.clone()));
     let mut rows = Vec::with_capacity(results.len());
     for (at, result) in results.into_iter().enumerate() {
         let Value::Object(result) = result else {
             return Err(source.wrong(format, format!("result {at} is no object")));
         };
-        rows.push(draft(&family, &root, result).row(&context));
+        let mut draft = draft(&family, &root, result);
+        draft.extra.extend(file.take().map(|file| (FILE.to_owned(), file)));
+        rows.push(draft.row(&context));
     }
     let warnings = context.found.warning.iter().cloned().collect();
     Ok(Document { rows, run_id: context.run_id(), warnings, repaired: document.repaired })

@@ -11,13 +11,13 @@ use super::ImportError;
 use super::source::{LongRecord, Source};
 
 /// Bytes of a record, above which a file is no table: a quote that is never closed would gather all of the file in memory.
-const LONGEST_RECORD: u64 = 1 << 20;
+pub(super) const LONGEST_RECORD: u64 = 1 << 20;
 /// Bytes that the parser holds at once.
 const BUFFER: usize = 1 << 16;
 /// Columns, above which a file is no table of results.
 const MOST_COLUMNS: usize = 4096;
 /// Text bytes of a batch, at which it is given even if it has few rows.
-const BATCH_BYTES: usize = 64 << 20;
+pub(super) const BATCH_BYTES: usize = 64 << 20;
 
 /// Whether two columns may have the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,19 @@ pub(super) enum Headers {
     Repeated,
 }
 
-/// Stops a record that does not end.
+/// Stops a record that does not end, and remembers the last byte.
 struct Guard<'r> {
     inner: &'r mut dyn Read,
     left: Rc<Cell<u64>>,
+    last: Rc<Cell<u8>>,
 }
 
 impl Read for Guard<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
+        if let Some(last) = length.checked_sub(1).and_then(|at| buffer.get(at)) {
+            self.last.set(*last);
+        }
         let left = self.left.get().checked_sub(length as u64);
         self.left.set(left.ok_or_else(|| io::Error::other(LongRecord { limit: LONGEST_RECORD }))?);
         Ok(length)
@@ -48,6 +52,7 @@ pub(super) struct CsvTable<'s, 'r> {
     source: &'s Source<'s>,
     reader: csv::Reader<Guard<'r>>,
     left: Rc<Cell<u64>>,
+    last: Rc<Cell<u8>>,
     header: Vec<String>,
     record: StringRecord,
     /// Line and cells of a last row that was cut.
@@ -64,10 +69,11 @@ impl<'s, 'r> CsvTable<'s, 'r> {
         headers: Headers,
     ) -> Result<Self, ImportError> {
         let left = Rc::new(Cell::new(LONGEST_RECORD + BUFFER as u64));
-        let guard = Guard { inner: reader, left: Rc::clone(&left) };
+        let last = Rc::new(Cell::new(b'\n'));
+        let guard = Guard { inner: reader, left: Rc::clone(&left), last: Rc::clone(&last) };
         let mut builder = csv::ReaderBuilder::new();
         let reader = builder.has_headers(false).flexible(true).delimiter(delimiter).buffer_capacity(BUFFER).from_reader(guard);
-        let mut table = Self { source, reader, left, header: Vec::new(), record: StringRecord::new(), cut: None };
+        let mut table = Self { source, reader, left, last, header: Vec::new(), record: StringRecord::new(), cut: None };
         if !table.read()? {
             return Err(ImportError::Empty { path: source.path.clone() });
         }
@@ -94,6 +100,12 @@ impl<'s, 'r> CsvTable<'s, 'r> {
     pub(super) fn cut(&self) -> Option<String> {
         let (line, cells) = self.cut?;
         Some(format!("line `{line}` is cut after {cells} of {} cells: left out", self.header.len()))
+    }
+
+    /// At the end: whether the last row, taken as whole, may have been cut within its last cell. Many sound files end so.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let open = self.cut.is_none() && !matches!(self.last.get(), b'\n' | b'\r');
+        open.then(|| "the last line has no line end: if the file was cut, its last cell is short".to_owned())
     }
 
     fn read(&mut self) -> Result<bool, ImportError> {

@@ -61,9 +61,9 @@ const PLACES: &[(&str, Place)] = &[
     ("cta_m", Place::Knob("tile_m", "tile_m")),
     ("cta_n", Place::Knob("tile_n", "tile_n")),
     ("cta_k", Place::Knob("tile_k", "tile_k")),
-    ("cluster_m", Place::Knob("cluster_m", "")),
-    ("cluster_n", Place::Knob("cluster_n", "")),
-    ("cluster_k", Place::Knob("cluster_k", "")),
+    ("cluster_m", Place::Knob("cluster_m", "cluster_m")),
+    ("cluster_n", Place::Knob("cluster_n", "cluster_n")),
+    ("cluster_k", Place::Knob("cluster_k", "cluster_k")),
     ("cluster_m_fallback", Place::Knob("cluster_m_fallback", "")),
     ("cluster_n_fallback", Place::Knob("cluster_n_fallback", "")),
     ("cluster_k_fallback", Place::Knob("cluster_k_fallback", "")),
@@ -102,7 +102,7 @@ pub(super) fn import(source: &Source<'_>, options: &Options, sink: &mut Sink<'_>
     let format = Format::Cutlass.name();
     let context = Context::new(format, source, None, options);
     let mut tally = Tally::default();
-    let repaired = source.stream(".csv", |reader| {
+    let (repaired, doubt) = source.stream(".csv", |reader| {
         let mut table = CsvTable::new(source, format, reader, b',', Headers::Unique)?;
         let columns = columns(source, table.header())?;
         let mut rows = Vec::new();
@@ -113,12 +113,12 @@ pub(super) fn import(source: &Source<'_>, options: &Options, sink: &mut Sink<'_>
             }
         }
         give(source, &context, &mut rows, &mut tally, sink)?;
-        Ok(table.cut())
+        Ok((table.cut(), table.doubt()))
     })?;
     if tally.rows == 0 {
         return Err(source.wrong(format, "the table has no rows"));
     }
-    let mut warnings: Vec<String> = context.found.warning.iter().cloned().collect();
+    let mut warnings: Vec<String> = context.found.warning.iter().cloned().chain(doubt).collect();
     warnings.extend(tally.lines());
     Ok(Report { run_id: context.run_id(), rows: tally.rows, by_status: tally.by_status, warnings, repaired })
 }
@@ -198,7 +198,13 @@ fn draft(columns: &[(String, Place)], record: &StringRecord) -> Draft {
     }
     let layout = set_operands(&mut draft, operands);
     labels.extend(layout.as_deref().map(|layout| ("layout", layout)));
-    contradictions(&mut draft, &labels);
+    match draft.kernel.as_deref().and_then(kernel_name::parse) {
+        Some(name) => {
+            contradictions(&mut draft, &name, &labels);
+            believe(&mut draft, &name, layout, operands);
+        }
+        None => draft.axes.extend(layout.map(|layout| ("layout".to_owned(), Cell::Text(layout)))),
+    }
     draft.outcome = outcome(&ending, &mut draft.warnings);
     draft
 }
@@ -217,10 +223,10 @@ fn set_rate(draft: &mut Draft, name: &str, text: &str, factor: f64) {
     }
 }
 
-/// Element type and layout: `column` is `n`, `row` is `t`, as BLAS has it. Operands of two types name both.
+/// Element type, and the layout of A and B: `column` is `n`, `row` is `t`, as BLAS has it. Operands of two types name both.
 fn set_operands(draft: &mut Draft, operands: [&str; 2]) -> Option<String> {
     let split = operands.map(|operand| operand.split_once(':').unwrap_or((operand, "")));
-    let [(a, layout_a), (b, layout_b)] = split;
+    let [(a, layout_a), (b, layout_b)] = split.map(|(element, layout)| (dtype(element), layout));
     if !a.is_empty() {
         draft.dtype = Some(if a == b || b.is_empty() { a.to_owned() } else { format!("{a}_{b}") });
     }
@@ -229,21 +235,54 @@ fn set_operands(draft: &mut Draft, operands: [&str; 2]) -> Option<String> {
         "row" => Some('t'),
         _ => None,
     };
-    let layout: String = [letter(layout_a)?, letter(layout_b)?].iter().collect();
-    draft.axes.push(("layout".to_owned(), Cell::Text(layout.clone())));
-    Some(layout)
+    [letter(layout_a)?, letter(layout_b)?].iter().collect::<String>().into()
+}
+
+/// The profiler's words for element types in ours (`tools/library/src/util.cu`: `cf32` is a complex number of two `f32`).
+fn dtype(word: &str) -> &str {
+    match word {
+        "s4" => "int4",
+        "s8" => "int8",
+        "u4" => "uint4",
+        "u8" => "uint8",
+        "cf16" => "c16",
+        "cf32" => "c32",
+        "cf64" => "c64",
+        "fe2m1" => "e2m1",
+        "fe4m3" => "e4m3",
+        "fe5m2" => "e5m2",
+        other => other,
+    }
 }
 
 /// Labels held against the kernel's name.
-fn contradictions(draft: &mut Draft, labels: &[(&str, &str)]) {
-    let Some(name) = draft.kernel.as_deref().and_then(kernel_name::parse) else { return };
-    let wrong = |(part, label): &&(&str, &str)| KernelName::agrees(&name, part, label) == Some(false);
+fn contradictions(draft: &mut Draft, name: &KernelName, labels: &[(&str, &str)]) {
+    let wrong = |(part, label): &&(&str, &str)| name.agrees(part, label) == Some(false);
     let mut parts: Vec<&str> = labels.iter().filter(wrong).map(|(part, _)| *part).collect();
     parts.dedup();
     if !parts.is_empty() {
         draft.extra.insert("contradicts".to_owned(), parts.join(",").into());
         draft.warnings.push(CONTRADICTS);
     }
+}
+
+/// The name says what ran: knobs that have no column come from it, those that say other stay as labels and are no part of the
+/// experiment; so does the layout, whose columns are then kept in `extra`.
+fn believe(draft: &mut Draft, name: &KernelName, layout: Option<String>, operands: [&str; 2]) {
+    for part in kernel_name::PARTS {
+        let Some(number) = name.number(part) else { continue };
+        let said = Cell::Int(number);
+        match draft.knobs.iter().find(|(knob, _)| knob == part) {
+            None => draft.knobs.push((part.to_owned(), said)),
+            Some((_, asked)) if *asked != said => draft.ran.push((part.to_owned(), said)),
+            Some(_) => {}
+        }
+    }
+    let ran = name.operand_layout().map(str::to_owned);
+    if ran.is_some() && layout.is_some() && ran != layout {
+        draft.extra.extend(["A", "B"].into_iter().zip(operands).map(|(name, operand)| (name.to_owned(), operand.into())));
+    }
+    draft.axes.extend(ran.or(layout).map(|layout| ("layout".to_owned(), Cell::Text(layout))));
 }
 
 fn outcome(ending: &Ending<'_>, warnings: &mut Vec<&'static str>) -> Outcome {

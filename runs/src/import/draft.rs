@@ -22,6 +22,12 @@ pub(super) const NS: f64 = 1e-9;
 /// No single call of a kernel takes longer than this many seconds; tools write such numbers for failures.
 pub(super) const LONGEST_S: f64 = 1e9;
 
+/// Axes that are sizes of a matrix product.
+pub(super) const SIZES: [&str; 4] = ["batch", "m", "n", "k"];
+
+/// Sizes beyond this are no sizes of a matrix.
+const LARGEST: f64 = 1_099_511_627_776.0;
+
 /// First sample over median from which the first sample counts as cold.
 pub(super) const COLD_RATIO: f64 = 1.5;
 
@@ -52,7 +58,7 @@ impl<'a> Context<'a> {
     /// The device the user names, else the one the file names, else the one its name speaks of.
     pub(super) fn new(format: &'static str, source: &'a Source<'a>, named: Option<&str>, options: &Options) -> Self {
         let given = options.device.as_deref().or(named);
-        let found = given.map_or_else(|| device::lookup_in_file_name(&source.name), device::lookup);
+        let found = given.map_or_else(|| device::lookup_in_file_name(&source.name, format), device::lookup);
         let device_name = named.or(given).map_or_else(|| found.slug.clone(), str::to_owned);
         Self { format, source, found, device_name, device_kind: None }
     }
@@ -80,7 +86,7 @@ pub(super) fn run_id(format: &str, source: &Source<'_>) -> String {
     format!("{format}-{}", &source.sha256[..16])
 }
 
-/// Data-sheet values of the catalogue.
+/// Data-sheet values of the catalogue. A row without an element type has no roof of arithmetic: tensor units may have done it.
 pub(super) fn set_device_facts(row: &mut Row, found: &Found, dtype: Option<&str>) {
     let Some(device) = found.device else {
         row.set(col::device_kind, "unknown");
@@ -88,7 +94,7 @@ pub(super) fn set_device_facts(row: &mut Row, found: &Found, dtype: Option<&str>
     };
     row.set(col::device_kind, device.kind.as_str()).set_some(col::device_isa, device.architecture());
     row.set_some(col::device_memory_bytes, device.facts.memory_bytes).set_some(col::device_llc_bytes, device.facts.l2_bytes);
-    let rate = dtype.map_or(Some(Rate::Fp32), Rate::of_dtype);
+    let rate = dtype.and_then(Rate::of_dtype);
     row.set_some("roof.flop_per_s", rate.and_then(|rate| device.peak_flop_per_s(rate)));
     row.set_some("roof.dram_bytes_per_s", device.facts.memory_bandwidth_bytes_per_s);
 }
@@ -134,6 +140,26 @@ impl Outcome {
     }
 }
 
+/// Why the size called `name` cannot be; a text may be a number.
+#[allow(clippy::cast_precision_loss)] // compared with a power of two
+pub(super) fn absurd_size(name: &str, cell: &Cell) -> Option<String> {
+    let size = match cell {
+        Cell::Int(size) => *size as f64,
+        Cell::Real(size) => *size,
+        Cell::Text(text) => match text.parse() {
+            Ok(size) => size,
+            Err(_) => return Some(format!("size {name} = `{}` is no number", text.chars().take(40).collect::<String>())),
+        },
+        Cell::Flag(_) | Cell::Reals(_) => return Some(format!("size {name} is no number")),
+    };
+    (!(0.0..=LARGEST).contains(&size)).then(|| format!("size {name} = `{size}`, expected 0 to 2^40"))
+}
+
+/// Why the sizes among some axes cannot be.
+pub(super) fn absurd(axes: &[(String, Cell)]) -> Option<String> {
+    axes.iter().filter(|(name, _)| SIZES.contains(&name.as_str())).find_map(|(name, cell)| absurd_size(name, cell))
+}
+
 /// A time in seconds, if it can be one.
 pub(super) fn seconds(value: f64, unit_s: f64) -> Result<f64, String> {
     let time = value * unit_s;
@@ -160,6 +186,8 @@ pub(super) struct Draft {
     pub(super) axes: Vec<(String, Cell)>,
     pub(super) dtype: Option<String>,
     pub(super) knobs: Vec<(String, Cell)>,
+    /// Knobs whose value is a label of the source, with the value that really ran.
+    pub(super) ran: Vec<(String, Cell)>,
     pub(super) outcome: Outcome,
     /// Columns of the schema that are the format's own business.
     pub(super) more: Row,
@@ -180,6 +208,7 @@ impl Draft {
             axes: Vec::new(),
             dtype: None,
             knobs: Vec::new(),
+            ran: Vec::new(),
             outcome: Outcome::failed("not_run", "the source has no result"),
             more: Row::default(),
             extra: Map::new(),
@@ -189,6 +218,9 @@ impl Draft {
 
     /// The row, with identifiers, work, statistics and energy columns filled in.
     pub(super) fn row(mut self, context: &Context<'_>) -> Row {
+        if let (Outcome::Timed(_), Some(why)) = (&self.outcome, absurd(&self.axes)) {
+            self.outcome = Outcome::failed("runtime_error", why);
+        }
         let mut row = Row::default();
         context.fill(&mut row, self.dtype.as_deref());
         let problem = text(&self.family, &self.axes, self.dtype.as_deref());
@@ -196,12 +228,20 @@ impl Draft {
             config if config.is_empty() => "default".to_owned(),
             config => config,
         };
+        let really = |(name, asked): &(String, Cell)| {
+            let ran = self.ran.iter().find(|(knob, _)| knob == name);
+            (name.clone(), ran.map_or(asked, |(_, ran)| ran).clone())
+        };
+        let ran =
+            if self.ran.is_empty() { config.clone() } else { text("", &self.knobs.iter().map(really).collect::<Vec<_>>(), None) };
         let source = format!("import:{}", context.format);
         let kernel = self.kernel.as_deref().unwrap_or_default();
         row.set(col::problem_id, id(&["problem", &self.family, &problem]));
         row.set(col::config_id, id(&["config", &self.family, kernel, &config]));
-        let really = [&source, &self.family, kernel, &config, &problem, &context.found.slug];
-        row.set(col::experiment_id, id(&["experiment", really[0], really[1], really[2], really[3], really[4], really[5]]));
+        let slug = &context.found.slug;
+        let mode = self.more.text(col::cache_mode);
+        let really = ["experiment", &source, &self.family, kernel, &ran, &problem, slug].into_iter().chain(mode);
+        row.set(col::experiment_id, id(&really.collect::<Vec<_>>()));
         set_gemm_work(&mut row, &self.axes, self.dtype.as_deref());
         row.set(col::family, self.family).set(col::problem, problem).set(col::config, config);
         row.set_some(col::dtype, self.dtype).set_some(col::kernel, self.kernel);
@@ -251,7 +291,14 @@ fn set_open(row: &mut Row, prefix: &str, cells: Vec<(String, Cell)>) {
     }
 }
 
-/// Work of a matrix product where its sizes are known: `2mnk` FLOP per product of a batch; bytes of A, B and C once each.
+/// FLOP of a matrix product of `m`, `n` and `k`: `2mnk`, of complex numbers `8mnk` (four products and four sums each).
+pub(super) fn gemm_flop(sizes: [f64; 3], dtype: Option<&str>) -> f64 {
+    let complex = dtype.is_some_and(|dtype| matches!(dtype, "c16" | "c32" | "c64"));
+    let operations = if complex { 8.0 } else { 2.0 };
+    operations * sizes.iter().product::<f64>()
+}
+
+/// Work of a matrix product where its sizes are known: FLOP per product of a batch; bytes of A, B and C once each.
 #[allow(clippy::cast_precision_loss)] // sizes stay far below 2^53
 fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
     let size = |name: &str| {
@@ -262,7 +309,7 @@ fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
     };
     let (Some(m), Some(n), Some(k)) = (size("m"), size("n"), size("k")) else { return };
     let batch = size("batch").unwrap_or(1.0);
-    let flop = 2.0 * batch * m * n * k;
+    let flop = batch * gemm_flop([m, n, k], dtype);
     row.set(col::useful_flop, flop).set(col::dense_flop, flop);
     let bytes = dtype.and_then(element_bytes).map(|bytes| bytes * batch * (m * k + k * n + m * n));
     row.set_some(col::compulsory_bytes, bytes);
@@ -271,10 +318,10 @@ fn set_gemm_work(row: &mut Row, axes: &[(String, Cell)], dtype: Option<&str>) {
 /// Bytes per element of a type.
 pub(super) fn element_bytes(dtype: &str) -> Option<f64> {
     Some(match dtype {
-        "f4" | "fp4" | "nvfp4" | "i4" => 0.5,
-        "f8" | "fp8" | "e4m3" | "e5m2" | "i8" | "int8" => 1.0,
+        "f4" | "fp4" | "nvfp4" | "e2m1" | "i4" | "int4" | "uint4" => 0.5,
+        "f8" | "fp8" | "e4m3" | "e5m2" | "i8" | "int8" | "uint8" => 1.0,
         "f16" | "bf16" => 2.0,
-        "f32" | "tf32" => 4.0,
+        "f32" | "tf32" | "c16" => 4.0,
         "f64" | "c32" => 8.0,
         "c64" => 16.0,
         _ => return None,

@@ -84,7 +84,9 @@ fn draft(group: Group) -> Draft {
     draft.outcome = outcome;
     let Some(main) = main else { return draft };
     draft.warnings.push(NOT_VERIFIED);
-    if let Some(iterations) = number(main, "iterations").filter(|iterations| iterations.fract() == 0.0 && *iterations < 9e15) {
+    // Of an aggregate it is the number of repetitions.
+    let calls = number(main, "iterations").filter(|_| !group.repetitions.is_empty());
+    if let Some(iterations) = calls.filter(|iterations| iterations.fract() == 0.0 && *iterations < 9e15) {
         #[allow(clippy::cast_possible_truncation)] // checked
         draft.more.set(col::iterations, iterations as i64);
     }

@@ -84,6 +84,32 @@ pub(super) fn cell(value: &Value) -> Option<Cell> {
     })
 }
 
+/// Member of a row's `extra` with what its knobs do not say of the configuration: the source's key, and values that [`cell`] changes.
+pub(crate) const ASKED: &str = "asked";
+
+/// Members of a configuration that do not come back from their cells: flags, `1.0`, null, structures, and texts that look like numbers.
+pub(super) fn changed<'v>(members: impl Iterator<Item = (&'v String, &'v Value)>) -> Map<String, Value> {
+    let changed = |value: &Value| cell(value).is_none_or(|cell| value_of(&cell) != *value);
+    members.filter(|(_, value)| changed(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// A knob or axis as JSON: the way back from [`cell`]. Whole reals are integers and texts that are numbers numbers: a column is real
+/// where one of its values is, and text where one of them is.
+pub(crate) fn value_of(cell: &Cell) -> Value {
+    match cell {
+        Cell::Flag(flag) => Value::Bool(*flag),
+        Cell::Int(int) => (*int).into(),
+        #[allow(clippy::cast_possible_truncation)] // checked
+        Cell::Real(real) if real.fract() == 0.0 && real.abs() < 9e15 => (*real as i64).into(),
+        Cell::Real(real) => (*real).into(),
+        Cell::Text(text) => match cell_of_text(text) {
+            Cell::Text(_) => text.as_str().into(),
+            number => value_of(&number),
+        },
+        Cell::Reals(values) => values.clone().into(),
+    }
+}
+
 /// A text as a knob or axis: a number where it is one.
 pub(super) fn cell_of_text(text: &str) -> Cell {
     let text = text.trim();

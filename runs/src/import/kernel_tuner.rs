@@ -11,10 +11,11 @@ mod problem;
 use serde_json::{Map, Value};
 
 use self::cache::{Cache, plain};
+pub(crate) use self::entry::of_rfc_3339;
 pub(super) use self::entry::rfc_3339;
 use self::problem::Problem;
-use super::draft::{run_id, set_device_facts};
-use super::json::cell;
+use super::draft::{absurd, run_id, set_device_facts};
+use super::json::{ASKED, cell, changed, value_of};
 use super::source::Source;
 use super::{Document, Format, ImportError, Options};
 use crate::device::{self, Found};
@@ -36,7 +37,8 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
     let problem = Problem::of(&cache, &family, &source.name, options);
     let entries = std::mem::take(&mut cache.entries);
     let mut file = Some(std::mem::take(&mut cache.file));
-    let context = Context { params: &cache.params, base: base(&cache, source, &family, &found, &problem) };
+    let base = base(&cache, source, &family, &found, &problem);
+    let context = Context { params: &cache.params, base, absurd: absurd(&problem.axes) };
     let rows = entries.into_iter().map(|(key, entry)| context.row(&key, entry, file.take())).collect();
     let mut warnings = problem.warnings;
     warnings.extend(found.warning);
@@ -48,7 +50,7 @@ fn find_device(cache: &Cache, file_name: &str, options: &Options) -> Found {
     match &options.device {
         Some(name) => device::lookup(name),
         None if !cache.device_name.is_empty() => device::lookup(&cache.device_name),
-        None => device::lookup_in_file_name(file_name),
+        None => device::lookup_in_file_name(file_name, Format::KernelTuner.name()),
     }
 }
 
@@ -75,6 +77,8 @@ fn base(cache: &Cache, source: &Source<'_>, family: &str, found: &Found, problem
 struct Context<'a> {
     params: &'a [String],
     base: Row,
+    /// Why the file's problem cannot be.
+    absurd: Option<String>,
 }
 
 impl Context<'_> {
@@ -96,19 +100,36 @@ impl Context<'_> {
         if let Some(file) = file {
             left.insert(FILE.to_owned(), Value::Object(file));
         }
-        entry::fill(&mut row, left);
+        entry::fill(&mut row, left, self.absurd.as_deref());
         row
     }
 
-    /// Takes the parameters out of the entry, or out of its key where the entry lacks one; returns the configuration's text form.
+    /// Takes the parameters out of the entry, or out of its key where the entry lacks one; returns the configuration's text form. What
+    /// knobs do not say of the entry's own words stays in `left`.
     fn knobs(&self, row: &mut Row, key: &str, left: &mut Map<String, Value>) -> String {
         let parts: Vec<&str> = key.split(',').collect();
-        let mut text = Vec::with_capacity(self.params.len());
+        let mut values = Map::new();
         for (at, name) in self.params.iter().enumerate() {
             let in_key = || (parts.len() == self.params.len()).then(|| parse_part(parts[at]));
-            let Some(value) = left.shift_remove(name).or_else(in_key) else { continue };
-            text.push(format!("{name}={}", plain(&value)));
-            row.set_some(format!("{KNOB}{name}"), cell(&value));
+            values.extend(left.shift_remove(name).or_else(in_key).map(|value| (name.clone(), value)));
+        }
+        let (mut text, mut again) = (Vec::with_capacity(values.len()), Vec::with_capacity(values.len()));
+        for (name, value) in &values {
+            let cell = cell(value);
+            text.push(format!("{name}={}", plain(value)));
+            again.push(cell.as_ref().map(|cell| plain(&value_of(cell))).unwrap_or_default());
+            row.set_some(format!("{KNOB}{name}"), cell);
+        }
+        let mut asked = Map::new();
+        if again.join(",") != key {
+            asked.insert("key".to_owned(), key.into());
+        }
+        let members = changed(values.iter());
+        if !members.is_empty() {
+            asked.insert("members".to_owned(), Value::Object(members));
+        }
+        if !asked.is_empty() {
+            left.insert(ASKED.to_owned(), Value::Object(asked));
         }
         text.join(" ")
     }

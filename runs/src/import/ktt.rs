@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::draft::{Context, Draft, MS, NS, Outcome, US};
 use super::json::{array, cell, document, number, plain, text};
+use super::kernel_tuner::rfc_3339;
 use super::source::Source;
-use super::{Document, Format, ImportError, Options};
+use super::{Document, FILE, Format, ImportError, Options};
 use crate::schema::col;
 
 /// Imports results.
@@ -29,12 +30,18 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
         }
     };
     let context = Context::new(format, source, text(&metadata, "Device").as_deref(), options);
+    // Of the whole file, in UTC and without saying so: KTT streams days and time since the epoch of the system's clock.
+    let written_at = text(&metadata, "Timestamp").and_then(|at| rfc_3339(&format!("{}Z", at.trim_end_matches('Z'))));
+    let mut file = Some(Value::Object(document.root));
     let mut rows = Vec::with_capacity(results.len());
     for (at, result) in results.into_iter().enumerate() {
         let Value::Object(result) = result else {
             return Err(source.wrong(format, format!("result {at} is no object")));
         };
-        rows.push(draft(result, unit_s).row(&context));
+        let mut draft = draft(result, unit_s);
+        draft.more.set_some(col::measured_at, written_at.as_deref());
+        draft.extra.extend(file.take().map(|file| (FILE.to_owned(), file)));
+        rows.push(draft.row(&context));
     }
     let warnings = context.found.warning.iter().cloned().collect();
     Ok(Document { rows, run_id: context.run_id(), warnings, repaired: document.repaired })

@@ -1,6 +1,6 @@
 //! nvbench results: JSON (file version 1.0.0 and older ones) with sidecar samples, or CSV.
 //!
-//! Times are GPU times of isolated ("cold") launches. Axes that name sizes or types are the problem's, others are knobs. Of a JSON
+//! Times are GPU times of isolated ("cold") launches, where there are none of batches ("hot"); `cache_mode` says which. Axes that name sizes or types are the problem's, others are knobs. Of a JSON
 //! state everything is kept in `extra`, so that it can be written again.
 
 mod state;
@@ -16,6 +16,11 @@ use super::json::{array, document, number, text};
 use super::source::Source;
 use super::{Document, Format, ImportError, Options};
 use crate::row::{Cell, Row};
+
+/// `cache_mode` of isolated launches, before each of which caches are flushed.
+const COLD: &str = "cold";
+/// `cache_mode` of launches back to back.
+const HOT: &str = "hot";
 
 /// Member of a row's `extra` that holds its state.
 pub(crate) const STATE: &str = "state";
@@ -39,6 +44,7 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
     let mut document = document(source, format)?;
     let benchmarks = array(source, format, &mut document.root, "benchmarks")?;
     let devices = Devices::of(source, document.root.get("devices"), options);
+    let ours = document.root.get("meta").and_then(|meta| meta.get("version")?.get("tilecast")).is_some();
     let mut file = document.root;
     let mut rows = Vec::new();
     let mut warnings = devices.warnings();
@@ -54,7 +60,7 @@ fn from_json(source: &Source<'_>, options: &Options) -> Result<Document, ImportE
                 return Err(source.wrong(format, format!("state {at} of benchmark `{name}` is no object")));
             };
             let context = devices.context(&state);
-            let state = State::read(source, &name, state);
+            let state = State::read(source, &name, state, ours);
             warnings.extend(state.warnings);
             let mut draft = state.draft;
             draft.extra.insert("benchmark_at".to_owned(), benchmark_at.into());

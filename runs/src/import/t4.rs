@@ -3,16 +3,16 @@
 //! A file names neither kernel nor problem nor device; ours carry them in an object `tilecast` that other readers ignore. The schema
 //! says `compilation_time`, the writer `compilation`: both are read. `correctness` is 1 for every row of the writer and proves nothing.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::draft::{Context, Draft, MS, NOT_VERIFIED, NS, Outcome, Timing, US, samples, seconds};
-use super::json::{array, cell, document, number, plain, text};
+use super::json::{ASKED, array, cell, changed, document, number, plain, text};
 use super::source::Source;
-use super::{Document, Format, ImportError, Options};
-use crate::scale::in_unit;
+use super::{Document, FILE, Format, ImportError, Options};
+use crate::scale::comes_back;
 use crate::schema::col;
 
-/// Our own object in a file's root, for what the format has no place for.
+/// Our own object in a file's root, for what the format has no place for; in a result, for what differs between results.
 pub(crate) const OURS: &str = "tilecast";
 
 /// Imports results.
@@ -37,7 +37,7 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
         }
         let mut draft = draft(result, unit_s, &ours);
         if let Some(file) = file.take() {
-            draft.extra.insert("file".to_owned(), Value::Object(file));
+            draft.extra.insert(FILE.to_owned(), Value::Object(file));
         }
         rows.push(draft.row(&context));
     }
@@ -67,6 +67,14 @@ fn draft(mut result: Map<String, Value>, unit_s: f64, ours: &Map<String, Value>)
     draft.dtype = text(ours, "dtype");
     if let Some(Value::Object(knobs)) = result.shift_remove("configuration") {
         draft.knobs = knobs.iter().filter_map(|(name, value)| Some((name.clone(), cell(value)?))).collect();
+        let members = changed(knobs.iter());
+        if !members.is_empty() {
+            result.insert(ASKED.to_owned(), json!({ "members": members }));
+        }
+    }
+    // A kernel of its own, where those of a file differ.
+    if let Some(Value::Object(own)) = result.shift_remove(OURS) {
+        draft.kernel = text(&own, "kernel_name").or(draft.kernel);
     }
     draft.outcome = outcome(&mut result, unit_s);
     if matches!(draft.outcome, Outcome::Timed(_)) {
@@ -105,14 +113,14 @@ fn outcome(result: &mut Map<String, Value>, unit_s: f64) -> Outcome {
         Some(Value::Object(times)) => times.get("runtimes").and_then(Value::as_array).cloned(),
         _ => None,
     };
-    let taken = match runtimes {
+    let taken = match &runtimes {
         Some(runtimes) => match samples(runtimes.iter().map(super::json::number_of), unit_s) {
             Ok(samples) => samples,
             Err(why) => return Outcome::failed("runtime_error", why),
         },
         None => Vec::new(),
     };
-    let unchanged = taken.iter().zip(result_runtimes(result)).all(|(ours, came)| in_unit(*ours, unit_s).as_f64() == Some(came));
+    let unchanged = runtimes.is_some_and(|runtimes| runtimes.iter().all(|runtime| comes_back(runtime, unit_s)));
     if let (true, Some(Value::Object(times))) = (unchanged && !taken.is_empty(), result.get_mut("times")) {
         times.shift_remove("runtimes");
     }
@@ -123,11 +131,6 @@ fn outcome(result: &mut Map<String, Value>, unit_s: f64) -> Outcome {
         }
         Err(why) => Outcome::failed("runtime_error", why),
     }
-}
-
-fn result_runtimes(result: &Map<String, Value>) -> Vec<f64> {
-    let runtimes = result.get("times").and_then(|times| times.get("runtimes")).and_then(Value::as_array);
-    runtimes.into_iter().flatten().filter_map(super::json::number_of).collect()
 }
 
 /// The first objective's measurement, else the one called `time`; without a unit it is in the file's.

@@ -85,7 +85,7 @@ fn through(
         let builder = Builder::new(mapping, &format, source, options, table.header())?;
         let mut import = Import { builder, tally: Tally::default(), source };
         import.pass(&mut || table.batch(BATCH_ROWS), sink)?;
-        import.report(table.cut())
+        import.report(table.cut(), table.doubt())
     })
 }
 
@@ -100,7 +100,7 @@ fn from_parquet(
     let builder = Builder::new(mapping, format, source, options, table.header())?;
     let mut import = Import { builder, tally: Tally::default(), source };
     import.pass(&mut || table.batch(BATCH_ROWS), sink)?;
-    import.report(None)
+    import.report(None, None)
 }
 
 /// Gives the next batch of source columns; none at the end.
@@ -139,12 +139,13 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn report(self, cut: Option<String>) -> Result<Report, ImportError> {
+    fn report(self, cut: Option<String>, doubt: Option<String>) -> Result<Report, ImportError> {
         if self.tally.rows == 0 {
             return Err(self.source.wrong(self.builder.format(), "the table has no rows"));
         }
         let run_id = self.builder.run_id().to_owned();
         let mut warnings = self.builder.warnings();
+        warnings.extend(doubt);
         warnings.extend(self.tally.lines());
         Ok(Report { run_id, rows: self.tally.rows, by_status: self.tally.by_status, warnings, repaired: cut })
     }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::*;
 use serde::Serialize;
 
-use super::read::{read_file, walk};
+use super::read::{read_columns, read_file, walk};
 use super::{DEPTH, Store, StoreError, failed, write};
 use crate::frame::{self, FrameError};
 use crate::journal::{self, sync_folder};
@@ -143,6 +143,25 @@ fn partition(folder: &Path, paths: Vec<PathBuf>, open: &HashSet<String>, done: &
     }
     sync_folder(folder).map_err(failed("sync the folder", folder))?;
     Ok(taken.len())
+}
+
+/// Takes the rows of a run out of a compacted file; a file of a run's own is left alone. All columns stay, also those of newer programs.
+pub(super) fn without(path: &Path, run_id: &str) -> Result<(), StoreError> {
+    if generation(path).is_none() {
+        return Ok(());
+    }
+    let runs = read_columns(path, Some(vec![col::run_id.to_owned()]))?;
+    let keep: Vec<bool> = frame::texts(&runs, col::run_id)?.iter().map(|run| run.as_deref() != Some(run_id)).collect();
+    if keep.iter().all(|keep| *keep) {
+        return Ok(());
+    }
+    if !keep.contains(&true) {
+        return fs::remove_file(path).map_err(failed("remove the file", path));
+    }
+    let keep = BooleanChunked::from_iter_values("keep".into(), keep.into_iter());
+    let mut rest = read_columns(path, None)?.filter(&keep).map_err(FrameError::from)?;
+    let (folder, name) = (path.parent().unwrap_or(Path::new("")), path.file_stem().unwrap_or_default().to_string_lossy());
+    write::write_file(folder, &name, &mut rest).map(|_| ())
 }
 
 /// Tells whether a file is the one that was read.

@@ -162,26 +162,30 @@ pub(super) fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Res
 }
 
 pub(super) fn read_file(path: &Path) -> Result<Contents, StoreError> {
-    let mut file = File::open(path).map_err(failed("open the file", path))?;
-    let corrupt = |why: String| StoreError::Corrupt { path: path.to_owned(), why };
-    check_ends(&mut file).map_err(failed("read the file", path))?.map_err(corrupt)?;
-    // Damage between intact ends reaches code that was not written for it: a panic there is this file's fault, not ours.
-    let frame = catch_unwind(AssertUnwindSafe(|| decode(file)))
-        .map_err(|_| corrupt("is damaged inside".to_owned()))?
-        .map_err(|error| corrupt(format!("is no readable parquet: {error}")))?;
-    let current = migrate::to_current(path, frame, OURS)?;
+    let current = migrate::to_current(path, read_columns(path, None)?, OURS)?;
     let warnings =
         current.dropped.iter().map(|name| format!("store file `{}`: column `{name}` is not known, left out", path.display()));
     Ok(Contents { warnings: warnings.collect(), frame: current.frame })
 }
 
+/// A file as it is, of whatever version; all columns or those named.
+pub(super) fn read_columns(path: &Path, names: Option<Vec<String>>) -> Result<DataFrame, StoreError> {
+    let mut file = File::open(path).map_err(failed("open the file", path))?;
+    let corrupt = |why: String| StoreError::Corrupt { path: path.to_owned(), why };
+    check_ends(&mut file).map_err(failed("read the file", path))?.map_err(corrupt)?;
+    // Damage between intact ends reaches code that was not written for it: a panic there is this file's fault, not ours.
+    catch_unwind(AssertUnwindSafe(|| decode(file, names)))
+        .map_err(|_| corrupt("is damaged inside".to_owned()))?
+        .map_err(|error| corrupt(format!("is no readable parquet: {error}")))
+}
+
 /// Page headers first: the decoder takes them on trust.
-fn decode(file: File) -> PolarsResult<DataFrame> {
+fn decode(file: File, names: Option<Vec<String>>) -> PolarsResult<DataFrame> {
     let headers = file.try_clone()?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata()?.clone();
     pages::check(headers, &metadata, 0..metadata.row_groups.len()).map_err(|why| polars_err!(ComputeError: "{why}"))?;
-    let frame = reader.finish()?;
+    let frame = reader.with_columns(names).finish()?;
     let whole = frame.columns().iter().all(|column| column.len() == frame.height());
     if whole { Ok(frame) } else { Err(polars_err!(ComputeError: "its columns differ in length")) }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use polars::prelude::DataFrame;
 
 use super::write::path_part;
-use super::{Store, StoreError, failed, write};
+use super::{Store, StoreError, compact, failed, write};
 use crate::journal::sync_folder;
 
 /// Rows of one run, written part by part beside the store's own files and moved in by [`Staged::commit`]. Dropped before, it leaves
@@ -52,8 +52,8 @@ impl Staged {
         Ok(())
     }
 
-    /// Moves the files into the store and takes away those of the same run that were there before: the run is replaced, also where it
-    /// now has fewer parts or another device. Returns the files.
+    /// Moves the files into the store and takes away what was there of the same run before, compacted rows included: the run is replaced,
+    /// also where it now has fewer parts or another device. Returns the files.
     ///
     /// # Errors
     /// A file cannot be moved; those moved before are then in the store.
@@ -75,6 +75,9 @@ impl Staged {
         for old in partition_files(&self.root)? {
             if is_part_of(&old, &run_id) && !moved.contains(&old) {
                 fs::remove_file(&old).map_err(failed("remove the file", &old))?;
+            } else if !moved.iter().any(|path| path.parent() == old.parent()) {
+                // Beside a file of the run's own its compacted rows do not count.
+                compact::without(&old, &run_id)?;
             }
         }
         Ok(moved.into_iter().collect())

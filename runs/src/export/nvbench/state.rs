@@ -69,7 +69,7 @@ fn named(entry: &Entry) -> Vec<(String, Value)> {
     for (name, column) in [("dtype", col::dtype), ("cache_mode", col::cache_mode)] {
         named.extend(entry.row.text(column).map(|text| (name.to_owned(), Value::from(text))));
     }
-    for (name, value) in entry.knobs() {
+    for (name, value) in entry.knobs().into_iter().filter(|(_, value)| !value.is_null()) {
         let name = if named.iter().any(|(known, _)| *known == name) { format!("knob.{name}") } else { name };
         named.push((name, value));
     }

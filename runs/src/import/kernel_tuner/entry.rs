@@ -18,16 +18,20 @@ enum Outcome {
 /// Older versions of Kernel Tuner write this many milliseconds for a failure.
 const FAILURE_MS: f64 = 1e19;
 
-/// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters.
-pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
+/// Sets outcome, timing, energy, warnings and `extra`; `left` are the entry's members that are no parameters, `absurd` says why no
+/// entry can be right.
+pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>, absurd: Option<&str>) {
     let mut warnings = Vec::new();
-    match outcome(&left) {
+    let outcome = match (outcome(&left), absurd) {
+        (Outcome::Timed { .. }, Some(why)) => Outcome::Failed { status: "runtime_error", reason: why.to_owned() },
+        (outcome, _) => outcome,
+    };
+    match outcome {
         Outcome::Timed { samples, reported } => {
-            if number(&left, "time").is_none_or(|time| comes_back(time, MS)) {
+            if left.get("time").is_none_or(|time| comes_back(time, MS)) {
                 left.shift_remove("time");
             }
-            let times = left.get("times").and_then(Value::as_array).into_iter().flatten();
-            if times.filter_map(Value::as_f64).all(|time| comes_back(time, MS)) {
+            if left.get("times").and_then(Value::as_array).is_some_and(|times| times.iter().all(|time| comes_back(time, MS))) {
                 left.shift_remove("times");
             }
             row.set(col::status, "ok");
@@ -43,13 +47,15 @@ pub(super) fn fill(row: &mut Row, mut left: Map<String, Value>) {
     energy(row, &mut left, &mut warnings);
     if let Some(time) = number(&left, "compile_time").filter(|time| *time >= 0.0) {
         row.set(col::prepare_s, time * MS);
-        if comes_back(time, MS) {
+        if left.get("compile_time").is_some_and(|time| comes_back(time, MS)) {
             left.shift_remove("compile_time");
         }
     }
-    if let Some(at) = left.get("timestamp").and_then(Value::as_str).and_then(rfc_3339) {
+    if let Some((text, at)) = left.get("timestamp").and_then(Value::as_str).and_then(|text| Some((text, rfc_3339(text)?))) {
+        if text == of_rfc_3339(&at) {
+            left.shift_remove("timestamp");
+        }
         row.set(col::measured_at, at);
-        left.shift_remove("timestamp");
     }
     if let Some(rate) = left.get("GFLOP/s").and_then(Value::as_f64).filter(|rate| *rate > 0.0) {
         row.set(col::reported_flop_per_s, rate * 1e9);
@@ -140,7 +146,7 @@ fn energy(row: &mut Row, left: &mut Map<String, Value>, warnings: &mut Vec<&'sta
     };
     row.set(col::energy_source, "import").set_some(col::energy_j, energy).set_some(col::power_w, power);
     for (name, value) in [("nvml_energy", energy), ("nvml_power", power)] {
-        if value.is_some() {
+        if value.is_some() && left.get(name).is_some_and(Value::is_f64) {
             left.shift_remove(name);
         }
     }
@@ -163,4 +169,9 @@ pub(in crate::import) fn rfc_3339(text: &str) -> Option<String> {
     };
     let whole = time.split('.').next()?;
     (digits(date, '-', &[4, 2, 2]) && digits(whole, ':', &[2, 2, 2])).then(|| format!("{date}T{time}Z"))
+}
+
+/// RFC 3339 in UTC as the tool writes it: `2023-12-22 09:54:05.502007+00:00`.
+pub(crate) fn of_rfc_3339(at: &str) -> String {
+    at.replacen('T', " ", 1).replace('Z', "+00:00")
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::cache::{Cache, plain};
 use crate::import::Options;
+use crate::import::draft::{element_bytes, gemm_flop};
 use crate::row::{Cell, Row};
 use crate::schema::col;
 
@@ -11,7 +12,7 @@ use crate::schema::col;
 pub(super) struct Problem {
     pub(super) text: String,
     pub(super) dtype: Option<String>,
-    axes: Vec<(String, Cell)>,
+    pub(super) axes: Vec<(String, Cell)>,
     gemm: Option<[i64; 3]>,
     pub(super) warnings: Vec<String>,
 }
@@ -59,15 +60,18 @@ impl Problem {
         Self { text, dtype, axes, gemm, warnings }
     }
 
-    /// Sets axes and, for a matrix product, work: `2mnk` FLOP; bytes of A, B and C once each.
+    /// Sets axes and, for a matrix product, work: FLOP; bytes of A, B and C once each.
     pub(super) fn fill(&self, row: &mut Row) {
         row.set(col::problem, self.text.as_str()).set_some(col::dtype, self.dtype.as_deref());
         for (name, cell) in &self.axes {
             row.set(format!("problem.{name}"), cell.clone());
         }
         #[allow(clippy::cast_precision_loss)] // sizes stay far below 2^53
-        if let Some([m, n, k]) = self.gemm.map(|sizes| sizes.map(|size| size as f64)) {
-            row.set(col::useful_flop, 2.0 * m * n * k).set(col::dense_flop, 2.0 * m * n * k);
+        if let Some([m, n, k]) =
+            self.gemm.filter(|sizes| sizes.iter().all(|size| *size > 0)).map(|sizes| sizes.map(|size| size as f64))
+        {
+            let flop = gemm_flop([m, n, k], self.dtype.as_deref());
+            row.set(col::useful_flop, flop).set(col::dense_flop, flop);
             let bytes = self.dtype.as_deref().and_then(element_bytes).map(|bytes| bytes * (m * k + k * n + m * n));
             row.set_some(col::compulsory_bytes, bytes);
         }
@@ -99,16 +103,6 @@ fn dtype(cache: &Cache) -> Option<String> {
         _ => return None,
     };
     Some(dtype.to_owned())
-}
-
-fn element_bytes(dtype: &str) -> Option<f64> {
-    Some(match dtype {
-        "f16" => 2.0,
-        "f32" => 4.0,
-        "f64" | "c32" => 8.0,
-        "c64" => 16.0,
-        _ => return None,
-    })
 }
 
 /// GFLOP/s × time counts `2mnk`, or `2mn(k + 1)` where scaling and adding C is counted as CLBlast's tuner does. Of the two the one

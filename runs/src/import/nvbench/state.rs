@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FREQUENCIES, FREQUENCIES_TAG, STATE, TIMES_TAG, axis_name, dtype, is_problem, summary_value, whole};
+use super::{COLD, FREQUENCIES, FREQUENCIES_TAG, HOT, STATE, TIMES_TAG, axis_name, dtype, is_problem, summary_value, whole};
 use crate::import::draft::{Draft, NOT_VERIFIED, Outcome, Timing, seconds};
 use crate::import::json::{cell_of_text, number, plain, text};
 use crate::import::source::Source;
@@ -19,7 +19,8 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn read(source: &Source<'_>, benchmark: &str, state: Map<String, Value>) -> Self {
+    /// `ours` is a file that tilecast wrote: its times stand under the tags of cold ones whatever they are, and an axis says what.
+    pub(super) fn read(source: &Source<'_>, benchmark: &str, state: Map<String, Value>, ours: bool) -> Self {
         let mut draft = Draft::new(benchmark);
         let mut warnings = Vec::new();
         for axis in state.get("axis_values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
@@ -41,10 +42,17 @@ impl State {
             }
         };
         let (samples, frequencies) = (sidecar(TIMES_TAG), sidecar(FREQUENCIES_TAG));
-        draft.outcome = outcome(&state, value("nv/cold/time/gpu/mean").or_else(|| value("nv/batch/time/gpu/mean")), samples);
-        set_summaries(&mut draft.more, &draft.outcome, value);
+        // Isolated launches on flushed caches; else launches back to back.
+        let cold = value("nv/cold/time/gpu/mean").map(|mean| (mean, COLD));
+        let mean = cold.or_else(|| value("nv/batch/time/gpu/mean").map(|mean| (mean, HOT)));
+        let mode = mean.filter(|_| samples.is_none()).map_or(COLD, |(_, mode)| mode);
+        draft.outcome = outcome(&state, mean.map(|(mean, _)| mean), samples);
+        set_summaries(&mut draft.more, &draft.outcome, mode, value);
         if matches!(draft.outcome, Outcome::Timed(_)) {
             draft.warnings.push(NOT_VERIFIED);
+            if !ours {
+                draft.more.set(col::cache_mode, mode);
+            }
         }
         if let Some(frequencies) = frequencies {
             draft.extra.insert(FREQUENCIES.to_owned(), frequencies.into());
@@ -57,6 +65,10 @@ impl State {
 fn set_axis(draft: &mut Draft, axis: &Map<String, Value>) {
     let (Some(name), Some(value)) = (text(axis, "name"), axis.get("value")) else { return };
     let value = plain(value);
+    if name == col::cache_mode && [COLD, HOT].contains(&value.as_str()) {
+        draft.more.set(col::cache_mode, value);
+        return;
+    }
     if text(axis, "type").as_deref() == Some("type")
         && let Some(dtype) = dtype(&value)
     {
@@ -87,13 +99,17 @@ fn outcome(state: &Map<String, Value>, mean: Option<f64>, samples: Option<Vec<f6
     Outcome::Timed(Timing { samples, reported, basis: Some("event") })
 }
 
-/// Columns that summaries fill; quantiles only where there are no samples to take them from.
-fn set_summaries(row: &mut Row, outcome: &Outcome, value: impl Fn(&str) -> Option<f64>) {
+/// Columns that summaries fill; quantiles only where there are no samples to take them from, and none of other launches.
+fn set_summaries(row: &mut Row, outcome: &Outcome, mode: &str, value: impl Fn(&str) -> Option<f64>) {
     let positive = |tag: &str| value(tag).filter(|value| value.is_finite() && *value > 0.0);
     row.set_some(col::reported_bytes_per_s, positive("nv/cold/bw/global/bytes_per_second"));
     row.set_some(col::clock_hz, positive("nv/cold/sm_clock_rate/mean"));
     let Outcome::Timed(timing) = outcome else { return };
     if !timing.samples.is_empty() {
+        return;
+    }
+    if mode == HOT {
+        whole(row, col::iterations, value("nv/batch/sample_size"));
         return;
     }
     whole(row, col::samples, value("nv/cold/sample_size"));

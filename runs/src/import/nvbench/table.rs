@@ -3,7 +3,7 @@
 use csv::StringRecord;
 use serde_json::Value;
 
-use super::{axis_name, dtype, is_problem, whole};
+use super::{COLD, HOT, axis_name, dtype, is_problem, whole};
 use crate::import::csv_table::{CsvTable, Headers};
 use crate::import::draft::{Context, Draft, NOT_VERIFIED, Outcome};
 use crate::import::json::cell_of_text;
@@ -21,6 +21,8 @@ struct Columns {
     device_name: usize,
     skipped: usize,
     gpu_time: usize,
+    /// What that time is of.
+    mode: &'static str,
     bandwidth: Option<usize>,
     samples: Option<usize>,
     /// All names, repeated ones with the column before them (`Noise of GPU Time (sec)`).
@@ -39,11 +41,16 @@ impl Columns {
             }
             _ => name.clone(),
         };
+        let (gpu_time, mode) = match place("GPU Time (sec)") {
+            Some(at) => (at, COLD),
+            None => (need("Batch GPU (sec)")?, HOT),
+        };
         Ok(Self {
             benchmark: need("Benchmark")?,
             device_name: need("Device Name")?,
             skipped: need("Skipped")?,
-            gpu_time: place("GPU Time (sec)").map_or_else(|| need("Batch GPU (sec)"), Ok)?,
+            gpu_time,
+            mode,
             bandwidth: place("GlobalMem BW (bytes/sec)"),
             samples: place("Samples"),
             names: header.iter().enumerate().map(named).collect(),
@@ -77,7 +84,8 @@ pub(super) fn import(source: &Source<'_>, options: &Options) -> Result<Document,
             }
         }
         let Some((_, first)) = contexts.first() else { return Err(source.wrong(format, "the table has no rows")) };
-        let warnings = contexts.iter().filter_map(|(_, context)| context.found.warning.clone()).collect();
+        let devices = contexts.iter().filter_map(|(_, context)| context.found.warning.clone());
+        let warnings = devices.chain(table.doubt()).collect();
         Ok(Document { rows, run_id: first.run_id(), warnings, repaired: table.cut() })
     })
 }
@@ -113,7 +121,10 @@ fn draft(columns: &Columns, record: &StringRecord) -> Draft {
     };
     if matches!(draft.outcome, Outcome::Timed(_)) {
         draft.warnings.push(NOT_VERIFIED);
-        whole(&mut draft.more, col::samples, columns.samples.and_then(number));
+        draft.more.set(col::cache_mode, columns.mode);
+        // The samples of a batch are calls of one measurement.
+        let count = if columns.mode == COLD { col::samples } else { col::iterations };
+        whole(&mut draft.more, count, columns.samples.and_then(number));
     }
     let rate = columns.bandwidth.and_then(number).filter(|rate| rate.is_finite() && *rate > 0.0);
     draft.more.set_some(col::reported_bytes_per_s, rate);

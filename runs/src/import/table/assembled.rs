@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use polars::prelude::*;
 
 use crate::frame::FrameError;
-use crate::schema::{COLUMNS, Kind};
+use crate::schema::{self, COLUMNS, Kind, ROOF, TRAFFIC};
 
 /// The columns of a batch that have values; the rest is null.
 pub(super) struct Assembled {
@@ -30,7 +30,7 @@ impl Assembled {
 
     /// A value of a mapping in all rows.
     pub(super) fn constant(&mut self, name: &str, value: &toml::Value) {
-        let real = crate::schema::column(name).is_some_and(|column| column.kind == Kind::Real);
+        let real = kind_of(name) == Some(Kind::Real);
         match value {
             toml::Value::String(text) => self.text(name, text),
             #[allow(clippy::cast_precision_loss)] // a count or size
@@ -54,6 +54,12 @@ impl Assembled {
         columns.extend(self.columns.into_values());
         Ok(DataFrame::new(self.rows, columns)?)
     }
+}
+
+/// Storage type of a column whose name fixes it; axes and knobs are typed by content.
+pub(super) fn kind_of(name: &str) -> Option<Kind> {
+    let real = [TRAFFIC, ROOF].iter().any(|prefix| name.starts_with(prefix));
+    if real { Some(Kind::Real) } else { schema::column(name).map(|column| column.kind) }
 }
 
 fn data_type(kind: Kind) -> DataType {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use polars::prelude::*;
 
-use super::assembled::Assembled;
+use super::assembled::{Assembled, kind_of};
 use super::cells::{self, Cells, Member, Number};
 use super::devices::Devices;
 use super::energy;
@@ -19,10 +19,10 @@ use super::pieces::{PIECE, in_pieces};
 use super::texts::Parts;
 use crate::frame::FrameError;
 use crate::id::{id, slug};
-use crate::import::draft::{element_bytes, run_id};
+use crate::import::draft::{SIZES, element_bytes, gemm_flop, run_id};
 use crate::import::source::Source;
 use crate::import::{ImportError, Options};
-use crate::schema::{self, KNOB, Kind, PROBLEM, col};
+use crate::schema::{self, KNOB, Kind, PROBLEM, ROOF, col};
 
 /// One of our columns and the places of its source columns.
 struct Target<'a> {
@@ -45,12 +45,12 @@ pub(super) struct Builder<'a> {
     run_id: String,
     devices: Devices,
     witnesses: Witnesses,
-    /// Column → cells that are no number and the first of them.
+    /// Column → cells that cannot be read and the first of them.
     bad: BTreeMap<String, (usize, String)>,
 }
 
 /// Columns that are not taken over cell by cell, but made into something.
-const MADE: [&str; 12] = [
+const MADE: [&str; 10] = [
     col::family,
     col::device_name,
     col::dtype,
@@ -61,8 +61,6 @@ const MADE: [&str; 12] = [
     col::time_samples_s,
     col::time_statistic,
     col::time_basis,
-    col::power_w,
-    col::energy_j,
 ];
 
 impl<'a> Builder<'a> {
@@ -119,7 +117,8 @@ impl<'a> Builder<'a> {
     /// What is uncertain about the rows so far.
     pub(super) fn warnings(&self) -> Vec<String> {
         let bad = |(column, (count, first)): (&String, &(usize, String))| {
-            format!("column `{column}`: {count} cells are no number (the first is `{first}`), left empty")
+            let what = if column == col::measured_at { "point in time in UTC" } else { "number" };
+            format!("column `{column}`: {count} cells are no {what} (the first is `{first}`), left empty")
         };
         let said = self.devices.warnings().chain(self.witnesses.disagreements(&self.devices.entries));
         said.chain(self.bad.iter().map(bad)).collect()
@@ -146,7 +145,7 @@ impl<'a> Builder<'a> {
         }
         let Some(target) = self.targets.iter().find(|target| target.name == col::device_name) else {
             let code = match self.devices.entries.is_empty() {
-                true => self.devices.of_file_name(&self.source.name),
+                true => self.devices.of_file_name(&self.source.name, &self.format),
                 false => 0,
             };
             return Ok(vec![code; rows]);
@@ -197,8 +196,9 @@ fn translated<'a>(texts: Vec<Option<Cow<'a, str>>>, spec: &Spec) -> Vec<Option<C
 type Texts<'b> = Vec<Option<Cow<'b, str>>>;
 /// Columns of numbers, and the factor to our unit.
 type Numbers = (Vec<Vec<Number>>, f64);
-/// Column → cells that are no number, and the first of them.
-type Bad = Vec<(String, (usize, String))>;
+/// A column, how many of its cells cannot be read, and the first of them.
+type BadCells = (String, (usize, String));
+type Bad = Vec<BadCells>;
 
 struct Batch<'b, 'a> {
     builder: &'b Builder<'a>,
@@ -249,8 +249,7 @@ impl<'b, 'a> Batch<'b, 'a> {
         }
         if prefix == PROBLEM {
             // Sizes of a product stand first, as in the text forms of our own problems.
-            let sizes = ["batch", "m", "n", "k"];
-            open.sort_by_key(|(name, _)| sizes.iter().position(|size| size == name).unwrap_or(sizes.len()));
+            open.sort_by_key(|(name, _)| SIZES.iter().position(|size| size == name).unwrap_or(SIZES.len()));
         }
         Ok(open)
     }
@@ -266,22 +265,33 @@ impl<'b, 'a> Batch<'b, 'a> {
         })
     }
 
-    fn dtypes(&self) -> Result<Cells<'b>, FrameError> {
-        let constant = self.builder.mapping.constant(col::dtype).map(Cow::Borrowed);
-        Ok(Cells::Texts(self.texts(col::dtype)?.unwrap_or_else(|| vec![constant; self.rows])))
+    /// Texts of a column or a constant of the mapping.
+    fn said(&self, name: &str) -> Result<Option<Texts<'b>>, FrameError> {
+        let constant = self.builder.mapping.constant(name).map(|text| vec![Some(Cow::Borrowed(text)); self.rows]);
+        Ok(self.texts(name)?.or(constant))
+    }
+
+    /// Whether the mapping says what the roofs are: then those of the data sheet are no part of the rows.
+    fn maps_roofs(&self) -> bool {
+        let constants = self.builder.mapping.constants.iter().map(|(name, _)| name.as_str());
+        self.builder.targets.iter().map(|target| target.name).chain(constants).any(|name| name.starts_with(ROOF))
     }
 
     fn frame(&self, codes: &[usize]) -> Result<(DataFrame, Bad), FrameError> {
         let mapping = self.builder.mapping;
-        let (families, dtypes, kernels) = (self.families()?, self.dtypes()?, self.texts(col::kernel)?);
+        let dtypes = Cells::Texts(self.said(col::dtype)?.unwrap_or_else(|| vec![None; self.rows]));
+        let (families, kernels) = (self.families()?, self.said(col::kernel)?);
         let (mut axes, knobs) = (self.open(PROBLEM)?, self.open(KNOB)?);
         let said = mapping.kernel.as_ref().zip(kernels.as_ref()).map(|(kernel, names)| (kernel, Said::of(names)));
         if let Some((_, said)) = said.as_ref().filter(|(kernel, _)| kernel.layout) {
             axes.push(("layout".to_owned(), said.layouts()));
         }
         let mut out = Assembled::new(self.rows);
-        self.constants(&mut out);
-        self.builder.devices.columns(codes, &dtypes)?.into_iter().for_each(|column| out.put(column));
+        self.provenance(&mut out);
+        let device = self.builder.devices.columns(codes, &dtypes)?.into_iter();
+        let sheet = |column: &Column| !(column.name().starts_with(ROOF) && self.maps_roofs());
+        device.filter(sheet).for_each(|column| out.put(column));
+        gemm_work(&axes, &dtypes, self.rows).into_iter().for_each(|column| out.put(column));
         let labels = knobs.iter().map(|(knob, _)| mapping.kernel.as_ref().is_some_and(|kernel| kernel.labels.contains_key(knob)));
         let parts = Parts {
             rows: self.rows,
@@ -293,6 +303,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             knobs: &knobs,
             labels: labels.collect(),
             kernels: kernels.as_deref(),
+            modes: self.said(col::cache_mode)?,
         };
         parts.columns()?.into_iter().for_each(|column| out.put(column));
         let outcomes = self.outcomes(&axes, &mut out)?;
@@ -300,6 +311,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             Some((kernel, said)) => (0..self.rows).map(|row| said.contradictions(kernel, &knobs, row)).collect(),
             None => Vec::new(),
         };
+        self.constants(&mut out);
         let bad = self.plain_targets(&mut out)?;
         self.energy(&outcomes, &contradictions, &mut out)?;
         self.extra(codes, &contradictions, &mut out)?;
@@ -307,7 +319,6 @@ impl<'b, 'a> Batch<'b, 'a> {
         if let Some(kernels) = kernels {
             out.put(Cells::Texts(kernels).column(col::kernel));
         }
-        gemm_work(&axes, &dtypes, self.rows).into_iter().for_each(|column| out.put(column));
         if !(0..self.rows).all(|row| dtypes.is_empty(row)) {
             out.put(dtypes.column(col::dtype));
         }
@@ -316,8 +327,8 @@ impl<'b, 'a> Batch<'b, 'a> {
         Ok((out.frame()?, bad))
     }
 
-    /// What is the same in all rows.
-    fn constants(&self, out: &mut Assembled) {
+    /// Where the rows come from.
+    fn provenance(&self, out: &mut Assembled) {
         let (builder, source) = (self.builder, self.builder.source);
         out.text(col::schema_version, &schema::version_text());
         out.text(col::run_id, &builder.run_id);
@@ -328,15 +339,18 @@ impl<'b, 'a> Batch<'b, 'a> {
         out.text(col::source_sha256, &source.sha256);
         out.text(col::group, "imported");
         out.text(col::role, "point");
-        for (name, value) in &builder.mapping.constants {
-            if !MADE.contains(&name.as_str()) {
+    }
+
+    /// What the mapping says of all rows; it counts before what the import makes itself.
+    fn constants(&self, out: &mut Assembled) {
+        for (name, value) in &self.builder.mapping.constants {
+            if kind_of(name).is_some() && !MADE.contains(&name.as_str()) {
                 out.constant(name, value);
             }
         }
     }
 
     fn outcomes(&self, axes: &[(String, Cells<'_>)], out: &mut Assembled) -> Result<Outcomes, FrameError> {
-        let mapping = self.builder.mapping;
         let mut measured = vec![false; self.rows];
         for name in [col::power_w, col::energy_j] {
             let Some((columns, _)) = self.numbers(name)? else { continue };
@@ -351,41 +365,52 @@ impl<'b, 'a> Batch<'b, 'a> {
             measured,
         };
         let outcomes = Outcomes::of(self.rows, &reported, axes);
-        let constant = |name: &str, otherwise: &'static str| mapping.constant(name).unwrap_or(otherwise).to_owned();
-        let columns = outcomes.columns(&constant(col::time_statistic, "mean"), &constant(col::time_basis, "unknown"))?;
+        let columns = outcomes.columns(self.said(col::time_statistic)?, self.said(col::time_basis)?)?;
         columns.into_iter().for_each(|column| out.put(column));
         Ok(outcomes)
     }
 
-    /// Columns that are taken over cell by cell. Returns the cells that are no number.
+    /// Columns that are taken over cell by cell. Returns the cells that cannot be read.
     fn plain_targets(&self, out: &mut Assembled) -> Result<Bad, FrameError> {
         let mut all = Vec::new();
-        let made = |name: &str| MADE.contains(&name) && name != col::power_w && name != col::energy_j;
-        let targets = self.builder.targets.iter().filter(|target| schema::column(target.name).is_some() && !made(target.name));
-        for target in targets {
-            let kind = schema::column(target.name).map_or(Kind::Text, |column| column.kind);
+        let taken = self.builder.targets.iter().filter(|target| !MADE.contains(&target.name));
+        for (target, kind) in taken.filter_map(|target| Some((target, kind_of(target.name)?))) {
             if target.name == col::measured_at {
-                out.put(self.instants(target)?);
+                let instants = self.instants(target)?;
+                let given = cells::texts(&self.plain[target.places[0]], &self.builder.mapping.missing)?;
+                let bad = given.iter().zip(&instants).map(|(given, instant)| given.is_some() && instant.is_none());
+                all.extend(self.bad(target.name, target.places[0], bad)?);
+                out.put(StringChunked::from_iter_options(target.name.into(), instants.into_iter()).into_column());
                 continue;
             }
             if kind == Kind::Text {
                 out.put(Cells::Texts(self.texts(target.name)?.unwrap_or_default()).column(target.name));
                 continue;
             }
-            let Some((columns, factor)) = self.numbers(target.name)? else { continue };
-            let numbers = &columns[0];
-            if let Some(first) = numbers.iter().position(|number| *number == Number::Bad) {
-                let count = numbers.iter().filter(|number| **number == Number::Bad).count();
-                let shown = cells::texts(&self.plain[target.places[0]], &[])?;
-                let shown = shown[first].as_deref().unwrap_or_default().chars().take(40).collect();
-                all.push((target.name.to_owned(), (count, shown)));
+            let Some((mut columns, factor)) = self.numbers(target.name)? else { continue };
+            if kind == Kind::Flag {
+                columns = vec![cells::flags(&self.texts(target.name)?.unwrap_or_default())];
             }
-            out.put(typed(target.name, kind, numbers, factor));
+            for (numbers, place) in columns.iter().zip(&target.places) {
+                all.extend(self.bad(target.name, *place, numbers.iter().map(|number| *number == Number::Bad))?);
+            }
+            out.put(match kind {
+                Kind::Reals => lists(target.name, &columns, factor),
+                _ => typed(target.name, kind, &columns[0], factor),
+            });
         }
         Ok(all)
     }
 
-    fn instants(&self, target: &Target<'_>) -> Result<Column, FrameError> {
+    /// How many cells of a source column are `bad`, and the first of them.
+    fn bad(&self, name: &str, place: usize, bad: impl Iterator<Item = bool> + Clone) -> PolarsResult<Option<BadCells>> {
+        let Some(first) = bad.clone().position(|bad| bad) else { return Ok(None) };
+        let shown = cells::texts(&self.plain[place], &[])?;
+        let shown = shown[first].as_deref().unwrap_or_default().chars().take(40).collect();
+        Ok(Some((name.to_owned(), (bad.filter(|bad| *bad).count(), shown))))
+    }
+
+    fn instants(&self, target: &Target<'_>) -> PolarsResult<Vec<Option<String>>> {
         let unit = target.spec.unit.map_or(1.0, |unit| unit.factor);
         let column = &self.plain[target.places[0]];
         let numbers = cells::numbers(column, &self.builder.mapping.missing)?;
@@ -394,8 +419,7 @@ impl<'b, 'a> Batch<'b, 'a> {
             Number::Value(seconds) => instant::of_unix(seconds * unit),
             _ => text.and_then(instant::of_text).map(Cow::into_owned),
         };
-        let values = numbers.into_iter().zip(texts).map(instant);
-        Ok(StringChunked::from_iter_options(target.name.into(), values).into_column())
+        Ok(numbers.into_iter().zip(texts).map(instant).collect())
     }
 
     fn energy(&self, outcomes: &Outcomes, contradictions: &[Option<String>], out: &mut Assembled) -> Result<(), FrameError> {
@@ -424,7 +448,8 @@ impl<'b, 'a> Batch<'b, 'a> {
     /// Source columns without a place of ours as JSON objects.
     fn extra(&self, codes: &[usize], contradictions: &[Option<String>], out: &mut Assembled) -> Result<(), FrameError> {
         let members: Vec<Member<'_>> = self.builder.rest.iter().map(|place| Member::new(&self.plain[*place])).collect();
-        let known: Vec<bool> = self.builder.devices.entries.iter().map(|entry| entry.found.device.is_some()).collect();
+        let sheet = !self.maps_roofs();
+        let known: Vec<bool> = self.builder.devices.entries.iter().map(|entry| sheet && entry.found.device.is_some()).collect();
         let piece = |objects: &mut Vec<String>, rows: Range<usize>| {
             let objects = &mut objects[..rows.len()];
             objects.iter_mut().for_each(String::clear);
@@ -455,6 +480,19 @@ fn push_member(object: &mut String, member: &str) {
     object.push_str(member);
 }
 
+/// The cells of several columns as one list per row; missing ones are left out, and a row with a cell that is no number has no list.
+fn lists(name: &str, columns: &[Vec<Number>], factor: f64) -> Column {
+    let rows = columns.first().map_or(0, Vec::len);
+    let mut lists = ListPrimitiveChunkedBuilder::<Float64Type>::new(name.into(), rows, rows * columns.len(), DataType::Float64);
+    for row in 0..rows {
+        let cells = columns.iter().map(|column| column[row]);
+        let values: Vec<f64> = cells.clone().filter_map(Number::value).map(|value| value * factor).collect();
+        let whole = cells.clone().all(|cell| cell != Number::Bad) && values.iter().all(|value| value.is_finite());
+        if whole && !values.is_empty() { lists.append_slice(&values) } else { lists.append_null() }
+    }
+    lists.finish().into_column()
+}
+
 fn typed(name: &str, kind: Kind, numbers: &[Number], factor: f64) -> Column {
     let values = numbers.iter().map(|number| number.value().map(|value| value * factor).filter(|value| value.is_finite()));
     #[allow(clippy::cast_possible_truncation)] // checked to be whole
@@ -470,7 +508,7 @@ fn typed(name: &str, kind: Kind, numbers: &[Number], factor: f64) -> Column {
     }
 }
 
-/// Work of matrix products: `2mnk` FLOP per product of a batch; bytes of A, B and C once each.
+/// Work of matrix products: FLOP per product of a batch; bytes of A, B and C once each.
 fn gemm_work(axes: &[(String, Cells<'_>)], dtypes: &Cells<'_>, rows: usize) -> Vec<Column> {
     let axis = |name: &str| axes.iter().find(|(axis, _)| axis == name).map(|(_, cells)| cells);
     let (Some(m), Some(n), Some(k)) = (axis("m"), axis("n"), axis("k")) else { return Vec::new() };
@@ -478,11 +516,15 @@ fn gemm_work(axes: &[(String, Cells<'_>)], dtypes: &Cells<'_>, rows: usize) -> V
     let sizes: Vec<Option<[f64; 4]>> = (0..rows)
         .map(|row| Some([m.size(row)?, n.size(row)?, k.size(row)?, batch.map_or(Some(1.0), |batch| batch.size(row))?]))
         .collect();
-    let flop = || sizes.iter().map(|sizes| sizes.map(|[m, n, k, batch]| 2.0 * batch * m * n * k));
+    let dtype = |row: usize| if let Cells::Texts(dtypes) = dtypes { dtypes[row].as_deref() } else { None };
+    let flop = || {
+        let of_row =
+            |(row, sizes): (usize, &Option<[f64; 4]>)| sizes.map(|[m, n, k, batch]| batch * gemm_flop([m, n, k], dtype(row)));
+        sizes.iter().enumerate().map(of_row)
+    };
     let bytes = sizes.iter().enumerate().map(|(row, sizes)| {
         let [m, n, k, batch] = (*sizes)?;
-        let Cells::Texts(dtypes) = dtypes else { return None };
-        Some(element_bytes(dtypes[row].as_deref()?)? * batch * (m * k + k * n + m * n))
+        Some(element_bytes(dtype(row)?)? * batch * (m * k + k * n + m * n))
     });
     vec![
         Float64Chunked::from_iter_options(col::useful_flop.into(), flop()).into_column(),

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use polars::prelude::*;
 
+use crate::row::Cell;
+
 /// A cell read as a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
@@ -72,6 +74,17 @@ pub(super) fn texts<'a>(column: &'a Column, missing: &[String]) -> PolarsResult<
         DataType::Int64 => column.i64()?.iter().map(|cell| cell.map(|value| Cow::Owned(value.to_string()))).collect(),
         _ => column.f64()?.iter().map(|cell| cell.map(|value| Cow::Owned(value.to_string()))).collect(),
     })
+}
+
+/// Words for true and false as 1 and 0.
+pub(super) fn flags(texts: &[Option<Cow<'_, str>>]) -> Vec<Number> {
+    let flag = |text: &Option<Cow<'_, str>>| match text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None => Number::Missing,
+        Some("true" | "1") => Number::Value(1.0),
+        Some("false" | "0") => Number::Value(0.0),
+        Some(_) => Number::Bad,
+    };
+    texts.iter().map(flag).collect()
 }
 
 /// A typed column: integers where all cells are, else reals, else text.
@@ -147,6 +160,15 @@ impl<'a> Cells<'a> {
         match self {
             Self::Ints(cells) => cells[row].filter(|size| *size > 0).map(|size| size as f64),
             _ => None,
+        }
+    }
+
+    /// The cell of `row`.
+    pub(super) fn cell(&self, row: usize) -> Option<Cell> {
+        match self {
+            Self::Ints(cells) => cells[row].map(Cell::Int),
+            Self::Reals(cells) => cells[row].map(Cell::Real),
+            Self::Texts(cells) => cells[row].as_deref().map(Cell::from),
         }
     }
 

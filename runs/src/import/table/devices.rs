@@ -33,8 +33,8 @@ impl Devices {
     }
 
     /// The index of the device that a file name speaks of.
-    pub(super) fn of_file_name(&mut self, file_name: &str) -> usize {
-        let found = device::lookup_in_file_name(file_name);
+    pub(super) fn of_file_name(&mut self, file_name: &str, format: &str) -> usize {
+        let found = device::lookup_in_file_name(file_name, format);
         self.add(file_name, Entry { name: found.slug.clone(), found })
     }
 
@@ -85,10 +85,9 @@ impl Devices {
                 Cells::Texts(cells) => cells[row].as_deref().unwrap_or_default(),
                 _ => "",
             };
-            *known.entry((*code, dtype)).or_insert_with(|| {
-                let rate = if dtype.is_empty() { Some(Rate::Fp32) } else { Rate::of_dtype(dtype) };
-                self.entries[*code].found.device?.peak_flop_per_s(rate?)
-            })
+            *known
+                .entry((*code, dtype))
+                .or_insert_with(|| self.entries[*code].found.device?.peak_flop_per_s(Rate::of_dtype(dtype)?))
         });
         let flop: Vec<Option<f64>> = flop.collect();
         let bandwidth = |entry: &Entry| entry.found.device?.facts.memory_bandwidth_bytes_per_s;

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::instant;
 use super::unit::{Dimension, Unit};
 use crate::import::ImportError;
+use crate::kernel_name::PARTS;
 use crate::schema::{self, Kind, col};
 
 /// How the columns of a table are read.
@@ -116,7 +118,7 @@ enum OneOrMany {
 }
 
 /// Columns that an import itself fills.
-const OURS: [&str; 19] = [
+const OURS: [&str; 20] = [
     col::schema_version,
     col::run_id,
     col::sweep_id,
@@ -134,9 +136,13 @@ const OURS: [&str; 19] = [
     col::problem,
     col::config,
     col::energy_source,
+    col::energy_reason,
     col::role,
     col::baseline_of,
 ];
+
+/// What differs from row to row: no constants.
+const MEASURED: [&str; 6] = [col::status, col::reason, col::time_s, col::time_samples_s, col::energy_j, col::power_w];
 
 const READY: [(&str, &str); 9] = [
     ("aiconfigurator", include_str!("../../../mappings/aiconfigurator.toml")),
@@ -203,6 +209,7 @@ impl Mapping {
                 return Err(wrong(format!("`{target}` is both a constant and a column"), None));
             }
         }
+        check_together(&file.constants, &columns, file.kernel.as_ref()).map_err(|(why, hint)| wrong(why, hint))?;
         if file.family.is_none() && !columns.iter().any(|(target, _)| target == col::family) {
             return Err(wrong(
                 "there is no `family`".to_owned(),
@@ -249,7 +256,15 @@ fn check_spec(target: &str, spec: FileSpec) -> Result<Spec, Wrong> {
         FileSpec::Name(name) => FullSpec { from: OneOrMany::One(name), unit: None, values: BTreeMap::new(), optional: false },
         FileSpec::Full(full) => full,
     };
-    let many = schema::column(target).is_some_and(|column| column.kind == Kind::Reals);
+    let kind = schema::column(target).map(|column| column.kind);
+    let words = match kind {
+        Some(kind) => matches!(kind, Kind::Text | Kind::Flag) && target != col::measured_at,
+        None => !is_real(target),
+    };
+    if !words && !full.values.is_empty() {
+        return Err((format!("column `{target}`: `values` translates words, this is a number or a point in time"), None));
+    }
+    let many = kind == Some(Kind::Reals);
     let from = match full.from {
         OneOrMany::One(name) => vec![name],
         OneOrMany::Many(names) if many && !names.is_empty() => names,
@@ -276,9 +291,58 @@ fn check_spec(target: &str, spec: FileSpec) -> Result<Spec, Wrong> {
     Ok(Spec { from, unit, values: full.values, optional: full.optional })
 }
 
+/// Open columns that hold nothing but reals.
+fn is_real(target: &str) -> bool {
+    [schema::TRAFFIC, schema::ROOF].iter().any(|prefix| target.starts_with(prefix))
+}
+
+/// What one part of a mapping needs of another.
+fn check_together(
+    constants: &BTreeMap<String, toml::Value>,
+    columns: &[(String, Spec)],
+    kernel: Option<&Kernel>,
+) -> Result<(), Wrong> {
+    let column = |name: &str| columns.iter().any(|(target, _)| target == name);
+    let named = |name: &str| column(name) || constants.contains_key(name);
+    if column(col::reason) && !column(col::status) {
+        return Err(("column `reason` says why a status is not `ok`: it needs a column `status`".to_owned(), None));
+    }
+    let Some(kernel) = kernel else { return Ok(()) };
+    if !named(col::kernel) {
+        return Err(("`[kernel]` is about a column `kernel`, which is not mapped".to_owned(), None));
+    }
+    if kernel.layout && named("problem.layout") {
+        return Err(("`problem.layout` is both mapped and taken from the kernel's name".to_owned(), None));
+    }
+    for (knob, part) in &kernel.labels {
+        if !named(&format!("{}{knob}", schema::KNOB)) {
+            return Err((format!("label `{knob}`: there is no column or constant `{}{knob}`", schema::KNOB), None));
+        }
+        if !PARTS.contains(&part.as_str()) {
+            let hint = format!("known: {}", PARTS.join(", "));
+            return Err((format!("label `{knob}`: a kernel's name has no part `{part}`"), Some(hint)));
+        }
+    }
+    Ok(())
+}
+
 fn check_constant(target: &str, value: &toml::Value) -> Result<(), Wrong> {
     check_target(target)?;
+    if target == col::family {
+        return Err((
+            "constant `family`: it is a key of the file itself".to_owned(),
+            Some("write `family = \"…\"` above".to_owned()),
+        ));
+    }
+    if MEASURED.contains(&target) {
+        return Err((format!("constant `{target}`: what was measured differs from row to row and needs a column"), None));
+    }
+    let instant = value.as_str().is_some_and(|text| instant::of_text(text.into()).is_some());
+    if target == col::measured_at && !instant {
+        return Err((format!("constant `{target}` = `{value}`, expected a point in time as `2024-01-01T00:00:00Z`"), None));
+    }
     let fits = match (schema::column(target).map(|column| column.kind), value) {
+        (None, toml::Value::String(_)) if is_real(target) => false,
         (Some(Kind::Text) | None, toml::Value::String(_))
         | (Some(Kind::Int | Kind::Real) | None, toml::Value::Integer(_))
         | (Some(Kind::Flag), toml::Value::Boolean(_)) => true,
@@ -322,6 +386,19 @@ mod tests {
         check(&with("time_samples_s = { from = [], unit = \"ms\" }"), "`from` is an empty list");
         check(&with("\"problem.m\" = \"M\"\n[constants]\ndtype = 4"), "constant `dtype` = `4` is of another type");
         check(&with("\"problem.m\" = \"M\"\n[constants]\n\"problem.m\" = 4"), "both a constant and a column");
-        check(&with("\"problem.m\" = \"M\"\n[constants]\npower_w = nan"), "of another type");
+        check(&with("\"problem.m\" = \"M\"\n[constants]\nidle_w = nan"), "of another type");
+        check(&with("\"problem.m\" = \"M\"\n[constants]\npower_w = 3"), "constant `power_w`: what was measured");
+        check(&with("\"problem.m\" = \"M\"\n[constants]\nstatus = \"okay\""), "constant `status`: what was measured");
+        check(&with("\"problem.m\" = \"M\"\n[constants]\nfamily = \"g\""), "constant `family`: it is a key");
+        check(&with("\"problem.m\" = \"M\"\n[constants]\n\"roof.flop_per_s\" = \"much\""), "of another type");
+        check(&with("reason = \"why\""), "it needs a column `status`");
+        check(&with("power_w = { from = \"p\", unit = \"W\", values = { a = \"1\" } }"), "`values` translates words");
+        check(&with("\"problem.m\" = \"M\"\n[kernel]\nlayout = true"), "a column `kernel`, which is not mapped");
+        check(&with("kernel = \"K\"\n\"problem.layout\" = \"l\"\n[kernel]\nlayout = true"), "`problem.layout` is both");
+        check(&with("kernel = \"K\"\n[kernel]\nlabels = { tile = \"tile_m\" }"), "there is no column or constant `knob.tile`");
+        check(
+            &with("kernel = \"K\"\n\"knob.tile\" = \"T\"\n[kernel]\nlabels = { tile = \"tiles\" }"),
+            "a kernel's name has no part `tiles`",
+        );
     }
 }

@@ -5,16 +5,13 @@ use std::borrow::Cow;
 use polars::prelude::*;
 
 use super::cells::{Cells, Number, coded};
-use crate::import::draft::{COLD_RATIO, LONGEST_S};
+use crate::import::draft::{COLD_RATIO, LONGEST_S, SIZES, absurd_size};
 use crate::import::statistics::Statistics;
 use crate::schema::col;
 
 /// The outcomes of the schema.
 const STATUSES: [&str; 9] =
     ["ok", "incorrect", "not_verified", "unsupported", "compile_error", "runtime_error", "timeout", "constraint", "not_run"];
-
-/// Sizes beyond this are no sizes of a matrix.
-const LARGEST: f64 = 1_099_511_627_776.0;
 
 /// What the table says of times and outcomes, column by column.
 #[derive(Default)]
@@ -44,6 +41,9 @@ pub(super) struct Outcomes {
     sampled: bool,
 }
 
+/// Texts of a column or a constant.
+type Said<'a> = Vec<Option<Cow<'a, str>>>;
+
 enum Ended {
     Timed { headline: Option<f64>, samples: Vec<f64> },
     Untimed,
@@ -63,11 +63,12 @@ impl Outcomes {
             cold: Vec::new(),
             sampled,
         };
-        let sizes: Vec<&(String, Cells<'_>)> =
-            axes.iter().filter(|(name, _)| matches!(name.as_str(), "m" | "n" | "k" | "batch")).collect();
+        let sizes: Vec<&(String, Cells<'_>)> = axes.iter().filter(|(name, _)| SIZES.contains(&name.as_str())).collect();
         for row in 0..rows {
-            let ended = absurd(&sizes, row).map_or_else(|| ended(reported, row), |why| Ended::Failed("runtime_error", why));
-            all.take(ended);
+            all.take(match (ended(reported, row), absurd(&sizes, row)) {
+                (Ended::Timed { .. } | Ended::Untimed, Some(why)) => Ended::Failed("runtime_error", why),
+                (ended, _) => ended,
+            });
         }
         all
     }
@@ -92,25 +93,32 @@ impl Outcomes {
         self.samples.push(samples);
     }
 
-    /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines.
-    pub(super) fn columns(&self, statistic: &str, basis: &str) -> PolarsResult<Vec<Column>> {
+    /// The columns of the schema. `statistic` and `basis` are what the mapping says of headlines, row by row; a headline made of samples
+    /// is their median.
+    pub(super) fn columns(&self, statistic: Option<Said<'_>>, basis: Option<Said<'_>>) -> PolarsResult<Vec<Column>> {
         let reals = |name: &str, of: &dyn Fn(&Statistics) -> f64| {
             let values = self.statistics.iter().map(|statistics| statistics.as_ref().map(of));
             Float64Chunked::from_iter_options(name.into(), values).into_column()
         };
-        let has_time: Vec<usize> = self.time.iter().map(|time| usize::from(time.is_some())).collect();
-        let timed = |text: &str, name: &str| coded(name, &[None, Some(text)], &has_time);
+        let timed = |name: &str, said: Option<Said<'_>>, otherwise: &str| {
+            let text = |row: usize| said.as_ref().and_then(|said| said[row].as_deref()).unwrap_or(otherwise);
+            let texts = self.time.iter().enumerate().map(|(row, time)| time.map(|_| text(row)));
+            StringChunked::from_iter_options(name.into(), texts).into_column()
+        };
         let mut columns = vec![
             coded(col::status, &STATUSES.map(Some), &self.status)?,
             self.reasons(),
             Float64Chunked::from_iter_options(col::time_s.into(), self.time.iter().copied()).into_column(),
-            timed(basis, col::time_basis)?,
+            timed(col::time_basis, basis, "unknown"),
         ];
+        let statistic = statistic.unwrap_or_else(|| vec![None; self.time.len()]);
+        let of_row = |(row, said)| {
+            if self.statistics.get(row).is_some_and(Option::is_some) { Some(Cow::Borrowed("median")) } else { said }
+        };
+        columns.push(timed(col::time_statistic, Some(statistic.into_iter().enumerate().map(of_row).collect()), "mean"));
         if !self.sampled {
-            columns.push(timed(statistic, col::time_statistic)?);
             return Ok(columns);
         }
-        columns.push(timed("median", col::time_statistic)?);
         columns.push(reals(col::time_min_s, &|statistics| statistics.min));
         columns.push(reals(col::time_median_s, &|statistics| statistics.median));
         columns.push(reals(col::time_q1_s, &|statistics| statistics.q1));
@@ -185,20 +193,6 @@ fn seconds(number: Number, unit_s: f64, what: impl Fn() -> String) -> Result<Opt
 }
 
 /// Why the sizes of a row cannot be.
-#[allow(clippy::cast_precision_loss)] // compared with a power of two
 fn absurd(sizes: &[&(String, Cells<'_>)], row: usize) -> Option<String> {
-    for (name, cells) in sizes {
-        let size = match cells {
-            Cells::Ints(cells) => cells[row].map(|size| size as f64),
-            Cells::Reals(cells) => cells[row],
-            Cells::Texts(cells) => match cells[row].as_deref() {
-                Some(text) if text.parse::<f64>().is_err() => return Some(format!("size {name} = `{text}` is no number")),
-                text => text.and_then(|text| text.parse().ok()),
-            },
-        };
-        if let Some(size) = size.filter(|size| !(0.0..=LARGEST).contains(size)) {
-            return Some(format!("size {name} = `{size}`, expected 0 to 2^40"));
-        }
-    }
-    None
+    sizes.iter().find_map(|(name, cells)| absurd_size(name, &cells.cell(row)?))
 }

@@ -26,6 +26,8 @@ pub(super) struct Parts<'a> {
     /// Whether the knob is a label only, and no part of what ran.
     pub(super) labels: Vec<bool>,
     pub(super) kernels: Option<&'a [Option<Cow<'a, str>>]>,
+    /// `hot` or `cold`, where the table says.
+    pub(super) modes: Option<Vec<Option<Cow<'a, str>>>>,
 }
 
 /// `problem`, `config` and their identifiers, and `experiment_id`.
@@ -56,7 +58,11 @@ impl Parts<'_> {
             let ran = if labelled { &ran } else { &config };
             let problem_id = known.problem(family, &problem);
             let Hashed { config_id, experiment } = known.config([family, kernel, &config, ran]);
-            let experiment = experiment.id(&[&problem, self.devices[row]]);
+            let mode = self.modes.as_ref().and_then(|modes| modes[row].as_deref());
+            let experiment = match mode {
+                Some(mode) => experiment.id(&[&problem, self.devices[row], mode]),
+                None => experiment.id(&[&problem, self.devices[row]]),
+            };
             let cells = [problem.as_str(), &config, problem_id.as_str(), config_id.as_str(), experiment.as_str()];
             built.iter_mut().zip(cells).for_each(|(column, cell)| column.append_value(cell));
         }

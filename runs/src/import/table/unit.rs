@@ -1,5 +1,7 @@
 //! Units of source columns, as factors to the units of ours.
 
+use crate::schema::{ROOF, TRAFFIC};
+
 /// A unit: what it measures and how much of ours one of it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Unit {
@@ -98,6 +100,10 @@ impl Dimension {
         if name == "measured_at" {
             return Self::Instant;
         }
+        // `roof.flop_per_s_low`: what follows the prefix is all suffix.
+        let open = [ROOF, TRAFFIC].iter().find_map(|prefix| name.strip_prefix(prefix));
+        let name =
+            &open.map_or_else(|| name.to_owned(), |rest| format!("_{}", rest.trim_end_matches("_low").trim_end_matches("_high")));
         match ends.iter().find(|(end, _)| name.ends_with(end)) {
             Some((_, dimension)) => *dimension,
             None if name.ends_with("_s") => Self::Time,
@@ -137,6 +143,9 @@ mod tests {
             ("clock_hz", Dimension::Frequency),
             ("reported_flop_per_s", Dimension::FlopRate),
             ("roof.dram_bytes_per_s", Dimension::ByteRate),
+            ("roof.flop_per_s", Dimension::FlopRate),
+            ("roof.flop_per_s_high", Dimension::FlopRate),
+            ("traffic.l2_bytes", Dimension::Bytes),
             ("compulsory_bytes", Dimension::Bytes),
             ("problem.m", Dimension::Number),
             ("measured_at", Dimension::Instant),
