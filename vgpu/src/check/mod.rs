@@ -102,7 +102,7 @@ impl FindingKind {
             Self::WarpRace => "race between the lanes of a warp",
             Self::UnwaitedCopy => "use of an asynchronous copy before its wait",
             Self::GlobalRace => "race on global memory between blocks",
-            Self::DivergentBarrier => "barrier in divergent code",
+            Self::DivergentBarrier => "barrier or exchange in divergent code",
             Self::Deadlock => "kernel does not end",
             Self::Trap => "trap",
         }

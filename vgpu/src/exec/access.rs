@@ -7,7 +7,7 @@ use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
 use crate::check::global::{Collision, Seen};
-use crate::check::lanes::{Hazard, Moment, SEVERAL};
+use crate::check::lanes::{Hazard, SEVERAL};
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, NO_SYM, Op, Order, Space};
@@ -211,19 +211,32 @@ impl<'e> Worker<'e> {
 
     /// Notes a weak access of the bytes from `first` on and gives the first granule with trouble. Lanes of this very warp come before other warps.
     fn shared_hazard(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>, first: i64) -> Option<(usize, Trouble)> {
-        let (now, writes) = (Moment::new(w.id, w.syncs), req.access == Access::Write);
+        let (now, writes) = (w.moment(), req.access == Access::Write);
         let pattern = &mut self.patterns[req.slot as usize];
         if !b.lanes.is_off() {
             pattern.own(b.shadow.shift(), is_collective(req.inst.op));
         }
-        let (mut owners, mut bad) = (pattern.owners.as_slice(), None);
-        for &(start, len) in &pattern.ranges {
+        let touched = &*pattern;
+        let (mut owners, mut bad) = (touched.owners.as_slice(), None);
+        for &(start, len) in &touched.ranges {
             let range = b.shadow.granules((first + start) as u32, len);
             if !b.lanes.is_off() {
                 let (mine, rest) = owners.split_at(range.len());
                 owners = rest;
-                let hazard =
-                    if writes { b.lanes.write(now, range.clone(), mine) } else { b.lanes.read(now, range.clone(), mine) };
+                let hazard = match &w.parted {
+                    None if writes => b.lanes.write(now, range.clone(), mine),
+                    None => b.lanes.read(now, range.clone(), mine),
+                    Some(parted) => {
+                        let at = |granule: usize| i64::from(b.shadow.byte_of(granule)) - first;
+                        let all = is_collective(req.inst.op);
+                        let touching = |granule| if all { FULL } else { touched.lanes_in(at(granule), 1 << b.shadow.shift()) };
+                        if writes {
+                            b.lanes.write_parted(now, range.clone(), mine, parted, touching)
+                        } else {
+                            b.lanes.read_parted(now, range.clone(), mine, parted, touching)
+                        }
+                    }
+                };
                 bad = bad.or(hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard))));
             }
             let trouble = if writes { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::access::{Access, Request};
 use super::copies::Copy;
-use super::lanes::{Regs, lanes};
+use super::lanes::{FULL, Regs, lanes};
 use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
-use crate::check::lanes::Moment;
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
@@ -56,8 +55,11 @@ impl Worker<'_> {
                 let hazard = if b.lanes.is_off() {
                     None
                 } else {
-                    let owners = [lane as u32; 16];
-                    b.lanes.write(Moment::new(w.id, w.syncs), range.clone(), &owners[..range.len()])
+                    let owners = &[lane as u32; 16][..range.len()];
+                    match &w.parted {
+                        None => b.lanes.write(w.moment(), range.clone(), owners),
+                        Some(parted) => b.lanes.write_parted(w.moment(), range.clone(), owners, parted, |_| 1 << lane),
+                    }
                 };
                 let hazard = hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard)));
                 let issued = b.shadow.issue(w.id, range);
@@ -120,7 +122,7 @@ impl Worker<'_> {
                 let range = b.shadow.granules(copy.to, copy.bytes.into());
                 b.shadow.land(w.id, range.clone());
                 if !b.lanes.is_off() {
-                    b.lanes.landed(Moment::new(w.id, w.syncs), range, copy.lane.into());
+                    b.lanes.landed(w.moment(), range, copy.lane.into());
                 }
             }
         }
@@ -178,7 +180,9 @@ impl Worker<'_> {
             }
         }
         // What lanes did before they arrived is ordered before what they do now.
-        w.syncs = w.syncs.wrapping_add(u32::from(synchronised));
+        if synchronised {
+            w.synchronise(FULL);
+        }
         Ok(waits)
     }
 }

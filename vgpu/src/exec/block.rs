@@ -197,7 +197,7 @@ impl Block {
         }
         for warp in self.warps.iter_mut().filter(|w| barrier.waiting >> w.id & 1 == 1 && w.state == State::Waits(id as u8)) {
             warp.state = State::Ready;
-            warp.syncs = warp.syncs.wrapping_add(1);
+            warp.synchronise(u32::MAX);
             if let Some(reg) = warp.result.take() {
                 let mask = warp.mask;
                 let regs = warp.regs(worker.env.function);

@@ -78,7 +78,7 @@ impl Worker<'_> {
             if mask == 0 {
                 continue;
             }
-            if self.arithmetic(turn, w) {
+            if self.arithmetic(b, turn, w) {
                 continue;
             }
             match self.effect(b, w, turn) {
@@ -96,7 +96,7 @@ impl Worker<'_> {
 
     /// What only reads and writes registers; says whether it was that.
     #[inline(always)]
-    fn arithmetic(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn arithmetic(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Fma(Ty::F32, fin) if fin == Finish::default() => float::fma_plain(regs, r, mask),
@@ -127,12 +127,12 @@ impl Worker<'_> {
             Op::MadWide(ty) => int::mad_wide(ty, regs, r, mask),
             Op::Selp(ty) => compare::selp(ty.class() == Some(Class::R64), regs, r, mask),
             Op::Cvta { space, to } => cvta(space, to, regs, r, mask),
-            _ => return self.rarer(turn, w),
+            _ => return self.rarer(b, turn, w),
         }
         true
     }
 
-    fn rarer(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn rarer(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Nop => {}
@@ -185,38 +185,69 @@ impl Worker<'_> {
                 };
                 regs.set_pred(r[0], (0..32).filter(inside).fold(0, |m, l| m | 1 << l), mask);
             }
-            _ => return self.between_lanes(turn, w),
+            _ => return self.between_lanes(b, turn, w),
         }
         true
     }
 
-    fn between_lanes(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn between_lanes(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
-        let (dsts, srcs) = r.split_at(inst.dst as usize);
         match inst.op {
-            Op::Shfl(mode) => exchange::shuffle(mode, regs, dsts, srcs, mask),
-            Op::Vote { kind, negate } => {
-                exchange::vote(kind, regs.pred(srcs[0]) ^ if negate { FULL } else { 0 }, dsts[0], regs, mask);
-            }
-            Op::MatchAny(ty) => exchange::match_any(ty, regs, dsts[0], srcs[0], mask),
-            Op::MatchAll(ty) => exchange::match_all(ty, regs, dsts, srcs[0], mask),
-            Op::Redux { rmw, ty } => exchange::redux(rmw, ty, regs, dsts[0], srcs[0], mask),
-            Op::Activemask => regs.set32(dsts[0], &[mask; 32], mask),
-            Op::Elect => {
-                let leader = mask.trailing_zeros();
-                regs.set32(dsts[0], &[leader; 32], mask);
-                if let Some(&p) = dsts.get(1) {
-                    regs.set_pred(p, 1 << leader, mask);
+            Op::Shfl(_) | Op::Vote { .. } | Op::MatchAny(_) | Op::MatchAll(_) => self.exchange(b, turn, w),
+            Op::Redux { .. } | Op::Elect | Op::WarpSync => self.exchange(b, turn, w),
+            Op::Activemask => regs.set32(r[0], &[mask; 32], mask),
+            Op::Mma(_) | Op::WmmaMma { .. } | Op::Movmatrix => {
+                self.all_here(b, turn, w);
+                match inst.op {
+                    Op::Mma(shape) => matrix::mma(shape, regs, r, mask),
+                    Op::WmmaMma { shape } => matrix::wmma(shape, inst.dst.into(), regs, r, mask),
+                    _ => matrix::movmatrix(regs, r, mask),
                 }
             }
-            Op::WarpSync => w.syncs = w.syncs.wrapping_add(1),
-            Op::Mma(shape) => matrix::mma(shape, regs, r),
-            Op::WmmaMma { shape } => matrix::wmma(shape, dsts.len(), regs, r),
-            Op::Movmatrix => matrix::movmatrix(regs, r),
             Op::CpCommit => w.copies.commit(mask),
             _ => return false,
         }
         true
+    }
+
+    /// What lanes do together with those their membermask names.
+    fn exchange(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) {
+        let Turn { inst, r, regs, mask: active } = turn;
+        let (dsts, srcs) = r.split_at(inst.dst as usize);
+        exchange::by_members(srcs[srcs.len() - 1], regs, active, |named, mask| {
+            if mask != named & w.alive {
+                let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
+                let (id, alive) = (w.id, named & w.alive);
+                self.report(b, site, FindingKind::DivergentBarrier, None, |_| {
+                    format!(
+                        "brings the lanes {mask:#010x} of warp {id} to an exchange whose membermask {named:#010x} names the living lanes {alive:#010x}"
+                    )
+                });
+            }
+            match inst.op {
+                Op::Shfl(mode) => exchange::shuffle(mode, regs, dsts, srcs, mask),
+                Op::Vote { kind, negate } => {
+                    exchange::vote(kind, regs.pred(srcs[0]) ^ if negate { FULL } else { 0 }, dsts[0], regs, mask);
+                }
+                Op::MatchAny(ty) => exchange::match_any(ty, regs, dsts[0], srcs[0], mask),
+                Op::MatchAll(ty) => exchange::match_all(ty, regs, dsts, srcs[0], mask),
+                Op::Redux { rmw, ty } => exchange::redux(rmw, ty, regs, dsts[0], srcs[0], mask),
+                Op::Elect => exchange::elect(regs, dsts, mask),
+                _ => w.synchronise(named & mask),
+            }
+        });
+    }
+
+    /// An instruction of the whole warp wants all its lanes.
+    pub(super) fn all_here(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &Warp) {
+        if turn.mask == w.alive {
+            return;
+        }
+        let site = super::worker::Site { inst: turn.inst, warp: w.id, lane: turn.mask.trailing_zeros() };
+        let (here, all) = (turn.mask.count_ones(), w.alive.count_ones());
+        self.report(b, site, FindingKind::DivergentBarrier, None, |_| {
+            format!("brings {here} of the {all} threads of warp {} to an instruction in which all must take part", w.id)
+        });
     }
 
     /// What touches memory or the flow of control.

@@ -446,6 +446,7 @@ pub(crate) enum Op {
         aligned: bool,
         negate: bool,
     },
+    /// From here to `Elect`, the last source is the membermask.
     WarpSync,
     Shfl(Shfl),
     Vote {
@@ -454,12 +455,12 @@ pub(crate) enum Op {
     },
     MatchAny(Ty),
     MatchAll(Ty),
-    Activemask,
     Redux {
         rmw: Rmw,
         ty: Ty,
     },
     Elect,
+    Activemask,
     CpAsync {
         bytes: u8,
     },

@@ -52,6 +52,38 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     ),
     ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
     ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    // %r10 stands 64 bytes on: in the other half of the warp. %r11 is this lane's half.
+    (
+        "half a warp synchronises, the other half reads",
+        "HALVES st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; ld.shared.u32 %f0, [%r10];",
+        &[WarpRace],
+    ),
+    ("a __syncwarp of one lane", "HALVES st.shared.u32 [%r6], %r1; @%p1 bar.warp.sync 1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
+    (
+        "each half synchronises and reads its own",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; ld.shared.u32 %f0, [%r8]; ld.shared.u32 %f0, [%r12];",
+        &[],
+    ),
+    (
+        "each half synchronises and reads the other's",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; ld.shared.u32 %f0, [%r10];",
+        &[WarpRace],
+    ),
+    (
+        "each half reads the other's, synchronises and writes",
+        "HALVES st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r10]; bar.warp.sync %r11; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "each half synchronises, then all do",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; bar.warp.sync -1; ld.shared.u32 %f0, [%r10];",
+        &[],
+    ),
+    (
+        "each half writes, synchronises with a third that overlaps both, and hands on",
+        "HALVES @%p0 st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; @%p2 bar.warp.sync 0xff00ff00; and.b32 %r13, %r6, 0xffffffbf; @%p3 ld.shared.u32 %f0, [%r13];",
+        &[],
+    ),
     (
         "read by another lane, then written, no __syncwarp",
         "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; st.shared.u32 [%r6], 1;",
@@ -126,12 +158,15 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
     // Rows 1 to 7 of A (lanes 4 and up) are not there; their rows of D lie in the same lanes.
     let mma = "and.b32 %r10, %r1, 31; setp.ge.u32 %p0, %r10, 4; @!%p0 st.shared.u32 [%r6], 0; bar.warp.sync -1; ld.shared.u32 %f4, [%r6]; mov.b32 %f5, 0;
         mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f6}, {%f4,%f5}, {%f5}, {%f5,%f5,%f5,%f5};";
+    let halves = "xor.b32 %r10, %r6, 64; and.b32 %r12, %r1, 31; setp.lt.u32 %p0, %r12, 16; selp.b32 %r11, 0xffff, 0xffff0000, %p0; setp.eq.u32 %p1, %r12, 0;
+        and.b32 %r13, %r12, 8; setp.ne.u32 %p2, %r13, 0; setp.ge.u32 %p3, %r12, 24; and.b32 %r12, %r6, 0xffffffc0;";
     for (name, body, expected) in SHARED {
         for seed in [0, 1, 2, 5] {
             let mut rig = Rig::new();
             rig.options.seed = seed;
             let input = rig.buffer("in", &[0u32; 64]);
-            let body = format!("{PLACE} {}", body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out));
+            let body = body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out).replace("HALVES", halves);
+            let body = format!("{PLACE} {body}");
             let report = rig.run(&kernel(TILE, &body), "k", 1, 64, &[input, 0, 0, 0]).unwrap();
             let found = kinds(&report);
             // Where two mistakes overlap, the order of the warps decides which of them is seen.
