@@ -3,11 +3,12 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::check::global::GlobalShadow;
+use crate::check::publications::Publications;
 use crate::check::{Check, Checks, Finding};
 use crate::counters::Counters;
 use crate::exec::block::{Block, Progress, mixed};
@@ -174,7 +175,7 @@ pub fn run(image: &Image, function: &str, launch: &Launch, memory: &Memory, opti
         executed: AtomicU64::new(0),
         limit: options.limits.warp_instructions,
         stop: AtomicBool::new(false),
-        fenced: Mutex::default(),
+        publications: Publications::default(),
         atomics: AtomicBool::new(false),
         allocations,
     };

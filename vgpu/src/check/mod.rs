@@ -2,6 +2,7 @@
 
 pub(crate) mod global;
 pub(crate) mod lanes;
+pub(crate) mod publications;
 pub(crate) mod shared;
 
 use std::fmt;

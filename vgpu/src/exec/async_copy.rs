@@ -44,11 +44,11 @@ impl Worker<'_> {
             mask,
             bytes: bytes.into(),
             access: Access::Write,
-            order: Order::Strong,
+            order: Order::Weak,
             slot: inst.slot,
         };
-        // Only bounds and banks here: the bytes are not written yet.
-        self.shared(b, w, &req)?;
+        // The bytes are not written yet.
+        self.shared_place(b, w, &req)?;
         for lane in lanes(mask) {
             if !b.shadow.is_off() {
                 let range = b.shadow.granules(to[lane] as u32, bytes.into());

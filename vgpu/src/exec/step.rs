@@ -255,12 +255,12 @@ impl Worker<'_> {
         let Turn { inst, r, regs, mask } = turn;
         let dst = inst.dst as usize;
         match inst.op {
-            Op::Ld { space, ty, order } => {
-                let what = Transfer { ty, count: dst as u32, access: Access::Read, order };
+            Op::Ld { space, ty, order: Order::Weak } => {
+                let what = Transfer { ty, count: dst as u32, access: Access::Read, order: Order::Weak };
                 self.transfer(b, w, turn, (space, what), |p, m| load(p, ty, &r[..dst], regs, m))?;
             }
-            Op::St { space, ty, order } => {
-                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
+            Op::St { space, ty, order: Order::Weak } => {
+                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order: Order::Weak };
                 self.transfer(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
                 if !b.spoiled.is_empty() {
                     self.spoil(b);
@@ -297,19 +297,23 @@ impl Worker<'_> {
                 let values = self.special(special, b, w);
                 set_any(regs, r[0], &values, mask);
             }
-            Op::Atom { space, rmw, ty } | Op::Red { space, rmw, ty } => {
+            Op::Ld { space, ty, order } => {
+                let what = Transfer { ty, count: dst as u32, access: Access::Read, order };
+                self.ordered(b, w, turn, (space, what), |p, m| load(p, ty, &r[..dst], regs, m))?;
+            }
+            Op::St { space, ty, order } => {
+                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
+                self.ordered(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
+                self.spoil(b);
+            }
+            Op::Atom { space, rmw, ty, order } | Op::Red { space, rmw, ty, order } => {
                 let update = Update { rmw, ty, values: &r[dst + 1..], old: r[..dst].first().copied() };
-                let what = Transfer { ty, count: 1, access: Access::Atomic, order: Order::Strong };
-                self.transfer(b, w, turn, (space, what), |p, m| atomics::apply(&update, p, regs, m))?;
+                let what = Transfer { ty, count: 1, access: Access::Atomic, order };
+                self.ordered(b, w, turn, (space, what), |p, m| atomics::apply(&update, p, regs, m))?;
             }
             Op::Brx => self.brx(w, turn),
             Op::WmmaLoad(mem) | Op::WmmaStore(mem) => self.wmma_memory(b, w, turn, mem)?,
-            Op::Fence => {
-                if !b.fenced {
-                    b.fenced = true;
-                    self.env.publish(b.index);
-                }
-            }
+            Op::Fence => b.handover.fence(),
             Op::Nanosleep => return Ok(Some(Stop::Yield)),
             Op::Mbar(kind) => {
                 if self.mbarrier(b, w, turn, kind)? {
@@ -354,6 +358,32 @@ impl Worker<'_> {
             each(&pointers, mask);
             Ok(())
         })
+    }
+
+    /// A strong access, or an atomic: hands on to other blocks and takes over from them.
+    fn ordered(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &mut Warp,
+        turn: Turn<'_>,
+        (space, what): (Space, Transfer),
+        each: impl Fn(&[*mut u8; 32], u32),
+    ) -> Result<(), Fault> {
+        let base = turn.r[turn.inst.dst as usize];
+        let addresses = self.addresses(turn.inst, base, space, turn.regs);
+        let global = match space {
+            Space::Generic => lanes(turn.mask).any(|l| super::access::place(addresses[l]).0 == Space::Global),
+            _ => space == Space::Global,
+        };
+        if global && what.access != Access::Read {
+            b.handover.give(&self.env.publications, b.index, what.order == Order::Release);
+        }
+        self.transfer(b, w, turn, (space, what), each)?;
+        // A `red` gives nothing back that could tell of another block.
+        if global && turn.inst.dst > 0 {
+            b.handover.take(&self.env.publications);
+        }
+        Ok(())
     }
 
     fn brx(&mut self, w: &mut Warp, turn: Turn<'_>) {

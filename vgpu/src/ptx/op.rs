@@ -178,12 +178,14 @@ pub(crate) enum Space {
     Param,
 }
 
-/// Ordering strength of a load or store.
+/// Ordering strength of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Order {
     Weak,
-    /// Volatile, relaxed, acquire or release: exempt from the race checks.
+    /// Volatile, relaxed, acquire, and atomics: in order with its like.
     Strong,
+    /// Strong, and hands on to other blocks what came before: `release` and `acq_rel` of a scope beyond the block.
+    Release,
 }
 
 /// Read-modify-write operations.
@@ -424,11 +426,13 @@ pub(crate) enum Op {
         space: Space,
         rmw: Rmw,
         ty: Ty,
+        order: Order,
     },
     Red {
         space: Space,
         rmw: Rmw,
         ty: Ty,
+        order: Order,
     },
     /// To generic (`to == false`: space → generic) or from generic.
     Cvta {

@@ -81,7 +81,7 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     ),
     (
         "each half writes, synchronises with a third that overlaps both, and hands on",
-        "HALVES @%p0 st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; @%p2 bar.warp.sync 0xff00ff00; and.b32 %r13, %r6, 0xffffffbf; @%p3 ld.shared.u32 %f0, [%r13];",
+        "HALVES @%p0 st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; @%p2 bar.warp.sync 0xff00ff00; and.b32 %r13, %r6, 0xffffff9f; @%p3 ld.shared.u32 %f0, [%r13];",
         &[],
     ),
     (
@@ -134,6 +134,25 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     (
         "atomics by all",
         "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
+        &[],
+    ),
+    ("written plainly, then updated by another warp", "st.shared.u32 [%r6], 0; red.shared.add.u32 [%r7], 1;", &[SharedRace]),
+    ("written, barrier, updated by another warp", "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r7], 1;", &[]),
+    (
+        "updated, then read plainly by another warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace],
+    ),
+    (
+        "read plainly, then updated by another warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; ld.shared.u32 %f0, [%r7]; red.shared.add.u32 [%r6], 1;",
+        &[SharedRace],
+    ),
+    ("updated, then read by the same warp", "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r6];", &[]),
+    ("written plainly, read by a volatile load", "st.shared.u32 [%r6], 1; ld.volatile.shared.u32 %f0, [%r7];", &[SharedRace]),
+    (
+        "volatile by all, read plainly by its owner",
+        "st.volatile.shared.u32 [%r6], 1; ld.shared.u32 %f0, [%r6]; ld.volatile.shared.u32 %f0, [%r7]; st.volatile.shared.u32 [%r6], 2;",
         &[],
     ),
     ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
@@ -233,6 +252,73 @@ fn blocks_that_touch_the_same_word_are_caught_unless_they_use_atomics() {
         let report = rig.run(&kernel("", body), "k", 3, 33, &[out, 0, 0, 0]).unwrap();
         assert_eq!((&kinds(&report)[..], report.idempotent), (*expected, *idempotent), "{name}");
     }
+}
+
+#[test]
+fn blocks_are_in_order_where_one_hands_on_and_the_other_takes_over() {
+    let own = "mul.wide.u32 %rd3, %r2, 4; add.s64 %rd3, %rd1, %rd3;";
+    let last = "setp.ne.u32 %p0, %r5, 3; @%p0 exit;";
+    let sum = "ld.global.u32 %r6, [%rd1]; ld.global.u32 %r7, [%rd1+8]; add.u32 %r6, %r6, %r7; st.global.u32 [%rd0+4], %r6;";
+    let count = |order: &str| format!("atom{order}.global.add.u32 %r5, [%rd0], 1; {last}");
+    // Block 0 raises a flag, the others wait for it.
+    let flag = |raise: &str, look: &str| {
+        format!(
+            "setp.ne.u32 %p0, %r2, 0; @%p0 bra LOOK; st.global.u32 [%rd1], 7; {raise} exit;
+        LOOK: {look} setp.eq.u32 %p1, %r5, 0; @%p1 bra LOOK; ld.global.u32 %r6, [%rd1];"
+        )
+    };
+    let acquire = "ld.acquire.gpu.global.u32 %r5, [%rd0];";
+    let cases: &[(&str, String, bool)] = &[
+        ("the last block adds up", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.gpu")), false),
+        ("with a fence", format!("{own} st.global.u32 [%rd3], 1; membar.gl; {} {sum}", count("")), false),
+        ("with a fence of today", format!("{own} st.global.u32 [%rd3], 1; fence.acq_rel.gpu; {} {sum}", count(".relaxed.gpu")), false),
+        ("without a fence", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
+        ("the fence before the store", format!("{own} membar.gl; st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
+        ("the fence after the atomic", format!("{own} st.global.u32 [%rd3], 1; {} membar.gl; {sum}", count("")), true),
+        ("a fence within the block", format!("{own} st.global.u32 [%rd3], 1; membar.cta; {} {sum}", count("")), true),
+        ("a release within the block", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.cta")), true),
+        (
+            "an atomic on shared memory",
+            format!("{own} st.global.u32 [%rd3], 1; membar.gl; atom.shared.add.u32 %r5, [tile], 1; {} {sum}", count("").replace(last, "")),
+            true,
+        ),
+        ("flag, release and acquire", flag("st.release.gpu.global.u32 [%rd0], 1;", acquire), false),
+        ("flag, released by red", flag("red.release.gpu.global.add.u32 [%rd0], 1;", acquire), false),
+        ("flag, fence and volatile", flag("membar.gl; st.volatile.global.u32 [%rd0], 1;", "ld.volatile.global.u32 %r5, [%rd0];"), false),
+        ("flag, relaxed", flag("st.relaxed.gpu.global.u32 [%rd0], 1;", acquire), true),
+        ("flag, stored plainly", flag("membar.gl; st.global.u32 [%rd0], 1;", acquire), true),
+        ("a word zeroed by one block, updated by others", "setp.eq.u32 %p0, %r2, 0; @%p0 st.global.u32 [%rd0], 0; @!%p0 red.global.add.u32 [%rd0], 1;".into(), true),
+        ("a word updated by all, read plainly", "red.global.add.u32 [%rd0], 1; ld.global.u32 %r5, [%rd0];".into(), true),
+        ("a word read plainly, then updated", "ld.global.u32 %r5, [%rd0]; red.global.add.u32 [%rd0], 1;".into(), true),
+        ("a word updated by all, read strongly", "red.global.add.u32 [%rd0], 1; ld.relaxed.gpu.global.u32 %r5, [%rd0];".into(), false),
+        ("written over what many read, an unrelated atomic between", format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count("")), true),
+        ("written over what many read, in order", format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count(".acq_rel.gpu")), false),
+        ("the last block resets the counter", format!("membar.gl; {} st.global.u32 [%rd0], 0;", count("")), false),
+    ];
+    for (name, body, racy) in cases {
+        for (seed, threads) in [(0, 1), (1, 1), (2, 2), (5, 2)] {
+            let mut rig = Rig::new();
+            (rig.options.seed, rig.options.threads) = (seed, threads);
+            let (words, data) = (rig.buffer("words", &[0u32; 4]), rig.buffer("data", &[0u32; 4]));
+            let report = rig.run(&kernel(TILE, body), "k", 4, 1, &[words, data, 0, 0]).unwrap();
+            let expected: &[FindingKind] = if *racy { &[FindingKind::GlobalRace] } else { &[] };
+            let mut found = kinds(&report);
+            found.dedup();
+            assert_eq!(found, expected, "{name}, seed {seed}: {:?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn two_blocks_that_hand_a_word_to_and_fro_are_in_order() {
+    // Each adds to what the other wrote; the semaphore says whose turn it is, and the last one puts it back plainly.
+    let body = "LOOK: ld.acquire.gpu.global.u32 %r5, [%rd0]; setp.ne.u32 %p0, %r5, %r2; @%p0 bra LOOK;
+        ld.global.u32 %r6, [%rd1]; add.u32 %r6, %r6, 5; st.global.u32 [%rd1], %r6;
+        setp.eq.u32 %p1, %r2, 1; @%p1 st.global.u32 [%rd0], 0; @!%p1 red.release.gpu.global.add.u32 [%rd0], 1;";
+    let rig = Rig::new();
+    let (turn, sum) = (rig.buffer("turn", &[0u32]), rig.buffer("sum", &[0u32]));
+    let report = rig.run(&kernel("", body), "k", 2, 1, &[turn, sum, 0, 0]).unwrap();
+    assert_eq!((kinds(&report), rig.read::<u32>(sum, 1), rig.read::<u32>(turn, 1)), (vec![], vec![10], vec![0]));
 }
 
 /// A fault's finding.

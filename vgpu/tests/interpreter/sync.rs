@@ -134,6 +134,22 @@ fn named_barriers_order_only_those_who_take_part() {
 }
 
 #[test]
+fn named_barriers_order_updates_too() {
+    let paired = format!(
+        "{PLACE} st.shared.u32 [%r6], 5; shr.u32 %r8, %r7, 1; add.u32 %r8, %r8, 1; bar.sync %r8, 64; xor.b32 %r9, %r6, 128;
+        red.shared.add.u32 [%r9], 1; bar.sync %r8, 64; ld.shared.u32 %f0, [%r6];"
+    );
+    assert_eq!(words(&paired, TILE, 128), (vec![6; 128], vec![]));
+    for (name, wrong) in [
+        ("across the pairs", paired.replace("xor.b32 %r9, %r6, 128", "xor.b32 %r9, %r6, 256")),
+        ("read with no barrier between", paired.replace("bar.sync %r8, 64; ld", "ld")),
+        ("updated with no barrier between", paired.replace("bar.sync %r8, 64; xor", "bar.sync %r8, 64; bar.sync %r8, 64; ld.shared.u32 %f1, [%r6]; xor")),
+    ] {
+        assert_eq!(words(&wrong, TILE, 128).1, [FindingKind::SharedRace], "{name}");
+    }
+}
+
+#[test]
 fn a_producer_that_only_arrives_hands_over_to_the_consumer() {
     let body = format!(
         "{PLACE} setp.eq.u32 %p0, %r7, 0; @!%p0 bra CONSUME;

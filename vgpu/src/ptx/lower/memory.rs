@@ -34,9 +34,9 @@ impl<'a> Lower<'a, '_> {
     /// Ordering, scope, cache hints; what is left are types and the vector width.
     fn access(&mut self, mods: &mut Mods<'a>) -> (Space, Order, Ty, u32) {
         let space = take_space(mods).unwrap_or(Space::Generic);
-        let strong = ["volatile", "relaxed", "acquire", "release", "mmio"].iter().fold(false, |s, w| s | mods.take(w));
+        let order = order(mods);
         mods.drop_if(|w| {
-            matches!(w, "weak" | "cta" | "gpu" | "sys" | "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "unified")
+            matches!(w, "weak" | "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "unified")
                 || (w.contains("::") && (w.starts_with("L1") || w.starts_with("L2") || w.ends_with("L2::cache_hint")))
         });
         let lanes = match mods.take_any(&["v2", "v4", "v8"]) {
@@ -45,7 +45,7 @@ impl<'a> Lower<'a, '_> {
             Some(_) => 8,
             None => 1,
         };
-        (space, if strong { Order::Strong } else { Order::Weak }, mods.ty().unwrap_or(Ty::B128), lanes)
+        (space, order, mods.ty().unwrap_or(Ty::B128), lanes)
     }
 
     /// Symbols decide the space of parameters: those of expanded functions lie in local memory.
@@ -111,9 +111,9 @@ impl<'a> Lower<'a, '_> {
         if mods.words.iter().any(|w| matches!(*w, "async" | "v2" | "v4" | "v8" | "b128")) {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
-        mods.drop_if(|w| {
-            matches!(w, "relaxed" | "acquire" | "release" | "acq_rel" | "cta" | "gpu" | "sys" | "noftz" | "L2::cache_hint")
-        });
+        // Without a word an atomic is relaxed.
+        let order = if order(mods) == Order::Release { Order::Release } else { Order::Strong };
+        mods.drop_if(|w| matches!(w, "noftz" | "L2::cache_hint"));
         let space = take_space(mods).unwrap_or(Space::Generic);
         let rmw = match mods.take_any(&["add", "min", "max", "and", "or", "xor", "inc", "dec", "exch", "cas"]) {
             Some("add") => Rmw::Add,
@@ -138,9 +138,9 @@ impl<'a> Lower<'a, '_> {
         let space = self.placed(space, address);
         if base == "atom" {
             let d = self.dst(self.arg(args, 0)?, ty)?;
-            self.addressed(Op::Atom { space, rmw, ty }, &[d], address, &values);
+            self.addressed(Op::Atom { space, rmw, ty, order }, &[d], address, &values);
         } else {
-            self.addressed(Op::Red { space, rmw, ty }, &[], address, &values);
+            self.addressed(Op::Red { space, rmw, ty, order }, &[], address, &values);
         }
         Ok(())
     }
@@ -250,5 +250,17 @@ impl<'a> Lower<'a, '_> {
         };
         self.addressed(Op::Mbar(kind), &dsts, address, &rest);
         Ok(())
+    }
+}
+
+/// Takes the words for ordering and scope. Within a block nothing is handed on to others.
+fn order(mods: &mut Mods<'_>) -> Order {
+    let mut took = |words: &[&str]| words.iter().fold(false, |any, word| any | mods.take(word));
+    let (releases, strong) = (took(&["release", "acq_rel"]), took(&["volatile", "relaxed", "acquire", "mmio"]));
+    let beyond = !took(&["cta"]) | took(&["gpu", "sys"]);
+    match (releases, strong) {
+        (true, _) if beyond => Order::Release,
+        (true, _) | (_, true) => Order::Strong,
+        _ => Order::Weak,
     }
 }

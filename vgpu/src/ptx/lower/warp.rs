@@ -12,9 +12,10 @@ impl<'a> Lower<'a, '_> {
             "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" => self.control(base, mods, args)?,
             "bar" | "barrier" => self.barrier(base, mods, args)?,
             "membar" | "fence" => {
-                let block_only = mods.take("cta");
+                // Within a block, and between the ways memory can be reached, nothing is ordered for other blocks.
+                let inner = ["cta", "proxy", "mbarrier_init"].iter().any(|word| mods.take(word));
                 mods.words.clear();
-                self.push(if block_only { Op::Nop } else { Op::Fence }, &[], &[]);
+                self.push(if inner { Op::Nop } else { Op::Fence }, &[], &[]);
             }
             "nanosleep" => {
                 mods.ty()?;
