@@ -146,7 +146,7 @@ impl<'e> Worker<'e> {
         Ok(out)
     }
 
-    fn aligned(&self, b: &BlockMemory, warp: u32, req: &Request<'_>, lane: u32, address: u64, space: &str) -> Result<(), Fault> {
+    pub(crate) fn aligned(&self, b: &BlockMemory, warp: u32, req: &Request<'_>, lane: u32, address: u64, space: &str) -> Result<(), Fault> {
         if address & u64::from(req.bytes - 1) == 0 {
             return Ok(());
         }

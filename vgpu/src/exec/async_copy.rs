@@ -8,6 +8,7 @@ use super::lanes::{FULL, Regs, lanes};
 use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
+use crate::check::FindingKind;
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
@@ -32,6 +33,7 @@ impl Worker<'_> {
         let Turn { inst, r, regs, mask } = turn;
         let to = self.addresses(inst, r[0], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
         let (from, size) = (regs.get64(r[1]), regs.get32(r[2]));
+        self.check_sizes(b, w, &Source { inst, from: &from, mask, bytes: bytes.into() }, &size)?;
         let mut data = [[0u8; 16]; 32];
         let sizes: std::collections::BTreeSet<u32> = lanes(mask).map(|l| size[l].min(bytes.into())).filter(|&s| s > 0).collect();
         for n in sizes {
@@ -69,6 +71,21 @@ impl Worker<'_> {
                 }
             }
             w.copies.issue(Copy { lane: lane as u8, bytes, to: to[lane] as u32, data: data[lane] });
+        }
+        Ok(())
+    }
+
+    /// Sources are aligned to the whole copy, however little of it is read; more than the copy cannot be.
+    fn check_sizes(&mut self, b: &BlockMemory, w: &Warp, source: &Source<'_>, size: &[u32; 32]) -> Result<(), Fault> {
+        let Source { inst, from, mask, bytes } = *source;
+        let req = Request { inst, addresses: from, mask, bytes, access: Access::Read, order: Order::Weak, slot: inst.slot + 1 };
+        for lane in lanes(mask).filter(|&l| size[l] > 0) {
+            self.aligned(b, w.id, &req, lane as u32, from[lane], "global")?;
+            if size[lane] > bytes {
+                self.report(b, req.site(w.id, lane as u32), FindingKind::OutOfBounds, Some(from[lane]), |_| {
+                    format!("copies `{}` bytes of global memory in a copy of {bytes} bytes: as many at most", size[lane])
+                });
+            }
         }
         Ok(())
     }

@@ -103,9 +103,9 @@ impl Worker<'_> {
             Op::Int2(kind, ty) => int::int2(kind, ty, regs, r, mask),
             Op::Mov32 => regs.set32(r[0], &regs.get32(r[1]), mask),
             Op::Mov64 => regs.set64(r[0], &regs.get64(r[1]), mask),
-            Op::Setp { cmp, ty: ty @ (Ty::F16x2 | Ty::Bf16x2), combine, negate, .. } => {
+            Op::Setp { cmp, ty: ty @ (Ty::F16x2 | Ty::Bf16x2), combine, negate, ftz } => {
                 let (dsts, srcs) = r.split_at(inst.dst as usize);
-                let (low, high) = compare::compare_packed(cmp, ty, regs, srcs[0], srcs[1]);
+                let (low, high) = compare::compare_packed(cmp, ty, ftz, regs, srcs[0], srcs[1]);
                 let third = third(regs, srcs, negate);
                 for (&d, bits) in dsts.iter().zip([low, high]) {
                     regs.set_pred(d, compare::combined(combine, bits, third), mask);
@@ -150,12 +150,12 @@ impl Worker<'_> {
             Op::Dp2a { a_signed, b_signed, hi } => int::dot(Some(hi), a_signed, b_signed, regs, r, mask),
             Op::Szext { signed, wrap } => int::szext(signed, wrap, regs, r, mask),
             Op::Bmsk { wrap } => int::bmsk(wrap, regs, r, mask),
-            Op::Slct { ty, float } => compare::slct(ty.class() == Some(Class::R64), float, regs, r, mask),
+            Op::Slct { ty, float, ftz } => compare::slct(ty.class() == Some(Class::R64), (float, ftz), regs, r, mask),
             Op::Set { cmp, ty, to, combine, negate, ftz } => {
                 let third = third(regs, &r[1..], negate);
                 let packed = matches!(ty, Ty::F16x2 | Ty::Bf16x2);
                 let (low, high) = if packed {
-                    compare::compare_packed(cmp, ty, regs, r[1], r[2])
+                    compare::compare_packed(cmp, ty, ftz, regs, r[1], r[2])
                 } else {
                     (compare::compare(cmp, ty, ftz, regs, r[1], r[2]), 0)
                 };

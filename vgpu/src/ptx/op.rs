@@ -46,6 +46,7 @@ pub(crate) enum Int3 {
     MadHiSat,
     Mad24Lo,
     Mad24Hi,
+    Mad24HiSat,
     Sad,
 }
 
@@ -358,6 +359,7 @@ pub(crate) enum Op {
     Slct {
         ty: Ty,
         float: bool,
+        ftz: bool,
     },
     Setp {
         cmp: Cmp,

@@ -158,27 +158,32 @@ impl<'a> Lower<'a, '_> {
             let keep = self.number(self.arg(args, 0)?)?;
             self.push(Op::CpWait, &[], &[]).imm = keep;
         } else {
-            mods.drop_if(|w| matches!(w, "ca" | "cg" | "shared" | "shared::cta" | "global") || w.starts_with("L2::"));
-            self.copy_issue(args)?;
+            let past_l1 = mods.take("cg");
+            mods.drop_if(|w| matches!(w, "ca" | "shared" | "shared::cta" | "global") || w.starts_with("L2::"));
+            self.copy_issue(past_l1, args)?;
         }
         Ok(())
     }
 
-    fn copy_issue(&mut self, args: &[Arg<'a>]) -> Res<()> {
+    fn copy_issue(&mut self, past_l1: bool, args: &[Arg<'a>]) -> Res<()> {
         let (to, from) = (self.address(self.arg(args, 0)?)?, self.address(self.arg(args, 1)?)?);
         let bytes = self.number(self.arg(args, 2)?)?;
         if !matches!(bytes, 4 | 8 | 16) {
             return self.fail(format!("`cp.async` of `{bytes}` bytes: only 4, 8 and 16 can be copied"));
         }
+        if past_l1 && bytes != 16 {
+            return self.fail(format!("`cp.async.cg` of `{bytes}` bytes: only 16 can be copied; hint: `.ca` copies 4 and 8"));
+        }
         // The address of the source needs a register of its own: an instruction carries one symbol and one offset.
         let source = self.flattened(from);
         let size = match args.get(3) {
             // Ignoring the source under a predicate is a copy of no bytes.
-            Some(Arg::Name { text, .. }) if self.any_register(text).is_some_and(|(r, _)| r.class() == Class::Pred) => {
-                let p = self.register(text, Class::Pred)?;
+            Some(arg) if self.is_predicate(arg) => {
+                let (p, negated) = self.pred(arg)?;
                 let d = self.fresh(Class::R32);
                 let (zero, all) = (self.constant(Class::R32, 0), self.constant(Class::R32, bytes as u64));
-                self.push(Op::Selp(Ty::B32), &[d], &[zero, all, p]);
+                let picked = if negated { [all, zero] } else { [zero, all] };
+                self.push(Op::Selp(Ty::B32), &[d], &[picked[0], picked[1], p]);
                 d
             }
             // A 64-bit register here is a cache policy.
@@ -190,6 +195,14 @@ impl<'a> Lower<'a, '_> {
         };
         self.addressed(Op::CpAsync { bytes: bytes as u8 }, &[], to, &[source, size]);
         Ok(())
+    }
+
+    fn is_predicate(&self, arg: &Arg<'a>) -> bool {
+        match arg {
+            Arg::Not(_) => true,
+            Arg::Name { text, .. } => self.any_register(text).is_some_and(|(r, _)| r.class() == Class::Pred),
+            _ => false,
+        }
     }
 
     fn flattened(&mut self, address: Address) -> Reg {
