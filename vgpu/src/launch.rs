@@ -2,8 +2,8 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -134,9 +134,12 @@ pub enum Fault {
     /// Not a multiple of the access size (`CUDA_ERROR_MISALIGNED_ADDRESS`).
     #[error("{0}")]
     Misaligned(Box<Finding>),
-    /// `trap` (`CUDA_ERROR_ILLEGAL_INSTRUCTION`, `CUDA_ERROR_ASSERT`).
+    /// `trap` (`CUDA_ERROR_LAUNCH_FAILED`).
     #[error("{0}")]
     Trap(Box<Finding>),
+    /// A failed `assert` (`CUDA_ERROR_ASSERT`).
+    #[error("{0}")]
+    Assert(Box<Finding>),
     /// Too many instructions, or every warp waits for another (`CUDA_ERROR_LAUNCH_TIMEOUT`).
     #[error("{0}")]
     Timeout(Box<Finding>),

@@ -58,6 +58,7 @@ pub enum FindingKind {
     DivergentBarrier,
     Deadlock,
     Trap,
+    Assert,
 }
 
 /// One thing found, with everything needed to go and look.
@@ -106,6 +107,7 @@ impl FindingKind {
             Self::DivergentBarrier => "barrier or exchange in divergent code",
             Self::Deadlock => "kernel does not end",
             Self::Trap => "trap",
+            Self::Assert => "failed assertion",
         }
     }
 }

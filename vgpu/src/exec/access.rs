@@ -146,7 +146,15 @@ impl<'e> Worker<'e> {
         Ok(out)
     }
 
-    pub(crate) fn aligned(&self, b: &BlockMemory, warp: u32, req: &Request<'_>, lane: u32, address: u64, space: &str) -> Result<(), Fault> {
+    pub(crate) fn aligned(
+        &self,
+        b: &BlockMemory,
+        warp: u32,
+        req: &Request<'_>,
+        lane: u32,
+        address: u64,
+        space: &str,
+    ) -> Result<(), Fault> {
         if address & u64::from(req.bytes - 1) == 0 {
             return Ok(());
         }
@@ -216,8 +224,7 @@ impl<'e> Worker<'e> {
     fn shared_strong(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>) {
         for lane in lanes(req.mask) {
             let range = b.shadow.granules(req.addresses[lane] as u32, req.bytes);
-            let found =
-                if req.access == Access::Read { b.shadow.read_strong(w.id, range) } else { b.shadow.update(w.id, range) };
+            let found = if req.access == Access::Read { b.shadow.read_strong(w.id, range) } else { b.shadow.update(w.id, range) };
             if let Some((granule, trouble)) = found {
                 let byte = b.shadow.byte_of(granule);
                 self.shared_trouble(b, w.id, lane as u32, req, byte, trouble);

@@ -11,6 +11,9 @@ use crate::launch::Fault;
 use crate::ptx::op::{BarKind, Finish, Inst, Op, Order, Space, Special};
 use crate::ptx::types::{Class, Reg, Ty};
 
+/// Bytes of an assertion's text that are told.
+const TEXT_MOST: usize = 1024;
+
 /// Why a warp stopped running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -323,13 +326,12 @@ impl Worker<'_> {
             Op::CopyLocal { from, to, bytes } => copy_local(w, self.env.function.local_bytes, from, to, bytes, mask),
             Op::Trap => {
                 let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
-                return Err(self.fault(
-                    b,
-                    site,
-                    FindingKind::Trap,
-                    "executes a trap (a failed assertion or `__trap()`)".into(),
-                    None,
-                ));
+                return Err(self.fault(b, site, FindingKind::Trap, "executes a trap (`__trap()`)".into(), None));
+            }
+            Op::Assert => {
+                let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
+                let what = self.assertion(w, inst, mask.trailing_zeros() as usize);
+                return Err(self.fault(b, site, FindingKind::Assert, what, None));
             }
             other => {
                 self.env.stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -384,6 +386,41 @@ impl Worker<'_> {
             b.handover.take(&self.env.publications);
         }
         Ok(())
+    }
+
+    /// What a lane's failed assertion says: condition, function, file and line, as far as they are there.
+    fn assertion(&self, w: &Warp, inst: &Inst, lane: usize) -> String {
+        let places = &self.env.function.tables[inst.imm as usize];
+        let stretch = self.env.function.local_bytes as usize;
+        let local = w.local.iter().flat_map(|word| word.to_le_bytes()).skip(lane * stretch).take(stretch);
+        let local: Vec<u8> = local.collect();
+        let word = |at: usize, bytes: usize| {
+            let from = *places.get(at)? as usize;
+            Some(local.get(from..from + bytes)?.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)))
+        };
+        let text = |at: usize| word(at, 8).and_then(|address| self.text(address));
+        let mut what = format!("fails the assertion `{}`", text(0).unwrap_or_default());
+        if let Some(function) = text(3) {
+            what += &format!(" in `{function}`");
+        }
+        if let (Some(file), Some(line)) = (text(1), word(2, 4)) {
+            what += &format!(" ({file}:{line})");
+        }
+        what
+    }
+
+    /// A text that ends with a zero.
+    fn text(&self, address: u64) -> Option<String> {
+        let mut byte = [0];
+        let mut all = Vec::new();
+        while all.len() < TEXT_MOST {
+            self.env.memory.read(address.wrapping_add(all.len() as u64), &mut byte).ok()?;
+            if byte[0] == 0 {
+                break;
+            }
+            all.push(byte[0]);
+        }
+        Some(String::from_utf8_lossy(&all).into_owned())
     }
 
     fn brx(&mut self, w: &mut Warp, turn: Turn<'_>) {

@@ -1,8 +1,8 @@
 //! What one thread of the interpreter carries from block to block, and how it says what it found.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::pattern::Pattern;
 use super::taint::Taint;
@@ -177,6 +177,7 @@ impl<'a> Worker<'a> {
         match kind {
             FindingKind::Misaligned => Fault::Misaligned(finding),
             FindingKind::Trap => Fault::Trap(finding),
+            FindingKind::Assert => Fault::Assert(finding),
             FindingKind::Deadlock => Fault::Timeout(finding),
             _ => Fault::Address(finding),
         }

@@ -447,6 +447,8 @@ pub(crate) enum Op {
     /// Leaves the kernel.
     Exit,
     Trap,
+    /// A failed assertion; `imm` is the table of its arguments' offsets in local memory.
+    Assert,
     Bar {
         kind: BarKind,
         aligned: bool,

@@ -148,7 +148,11 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
         "st.shared.u32 [%r6], 0; bar.sync 0; ld.shared.u32 %f0, [%r7]; red.shared.add.u32 [%r6], 1;",
         &[SharedRace],
     ),
-    ("updated, then read by the same warp", "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r6];", &[]),
+    (
+        "updated, then read by the same warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r6];",
+        &[],
+    ),
     ("written plainly, read by a volatile load", "st.shared.u32 [%r6], 1; ld.volatile.shared.u32 %f0, [%r7];", &[SharedRace]),
     (
         "volatile by all, read plainly by its owner",
@@ -271,7 +275,11 @@ fn blocks_are_in_order_where_one_hands_on_and_the_other_takes_over() {
     let cases: &[(&str, String, bool)] = &[
         ("the last block adds up", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.gpu")), false),
         ("with a fence", format!("{own} st.global.u32 [%rd3], 1; membar.gl; {} {sum}", count("")), false),
-        ("with a fence of today", format!("{own} st.global.u32 [%rd3], 1; fence.acq_rel.gpu; {} {sum}", count(".relaxed.gpu")), false),
+        (
+            "with a fence of today",
+            format!("{own} st.global.u32 [%rd3], 1; fence.acq_rel.gpu; {} {sum}", count(".relaxed.gpu")),
+            false,
+        ),
         ("without a fence", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
         ("the fence before the store", format!("{own} membar.gl; st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
         ("the fence after the atomic", format!("{own} st.global.u32 [%rd3], 1; {} membar.gl; {sum}", count("")), true),
@@ -279,20 +287,43 @@ fn blocks_are_in_order_where_one_hands_on_and_the_other_takes_over() {
         ("a release within the block", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.cta")), true),
         (
             "an atomic on shared memory",
-            format!("{own} st.global.u32 [%rd3], 1; membar.gl; atom.shared.add.u32 %r5, [tile], 1; {} {sum}", count("").replace(last, "")),
+            format!(
+                "{own} st.global.u32 [%rd3], 1; membar.gl; atom.shared.add.u32 %r5, [tile], 1; {} {sum}",
+                count("").replace(last, "")
+            ),
             true,
         ),
         ("flag, release and acquire", flag("st.release.gpu.global.u32 [%rd0], 1;", acquire), false),
         ("flag, released by red", flag("red.release.gpu.global.add.u32 [%rd0], 1;", acquire), false),
-        ("flag, fence and volatile", flag("membar.gl; st.volatile.global.u32 [%rd0], 1;", "ld.volatile.global.u32 %r5, [%rd0];"), false),
+        (
+            "flag, fence and volatile",
+            flag("membar.gl; st.volatile.global.u32 [%rd0], 1;", "ld.volatile.global.u32 %r5, [%rd0];"),
+            false,
+        ),
         ("flag, relaxed", flag("st.relaxed.gpu.global.u32 [%rd0], 1;", acquire), true),
         ("flag, stored plainly", flag("membar.gl; st.global.u32 [%rd0], 1;", acquire), true),
-        ("a word zeroed by one block, updated by others", "setp.eq.u32 %p0, %r2, 0; @%p0 st.global.u32 [%rd0], 0; @!%p0 red.global.add.u32 [%rd0], 1;".into(), true),
+        (
+            "a word zeroed by one block, updated by others",
+            "setp.eq.u32 %p0, %r2, 0; @%p0 st.global.u32 [%rd0], 0; @!%p0 red.global.add.u32 [%rd0], 1;".into(),
+            true,
+        ),
         ("a word updated by all, read plainly", "red.global.add.u32 [%rd0], 1; ld.global.u32 %r5, [%rd0];".into(), true),
         ("a word read plainly, then updated", "ld.global.u32 %r5, [%rd0]; red.global.add.u32 [%rd0], 1;".into(), true),
-        ("a word updated by all, read strongly", "red.global.add.u32 [%rd0], 1; ld.relaxed.gpu.global.u32 %r5, [%rd0];".into(), false),
-        ("written over what many read, an unrelated atomic between", format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count("")), true),
-        ("written over what many read, in order", format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count(".acq_rel.gpu")), false),
+        (
+            "a word updated by all, read strongly",
+            "red.global.add.u32 [%rd0], 1; ld.relaxed.gpu.global.u32 %r5, [%rd0];".into(),
+            false,
+        ),
+        (
+            "written over what many read, an unrelated atomic between",
+            format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count("")),
+            true,
+        ),
+        (
+            "written over what many read, in order",
+            format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count(".acq_rel.gpu")),
+            false,
+        ),
         ("the last block resets the counter", format!("membar.gl; {} st.global.u32 [%rd0], 0;", count("")), false),
     ];
     for (name, body, racy) in cases {
@@ -361,6 +392,16 @@ fn addresses_outside_every_allocation_say_what_is_near() {
         ("ld.shared.u32 %f0, [%r5+-4];".into(), FindingKind::OutOfBounds, "past the end"),
         ("trap;".into(), FindingKind::Trap, "trap"),
         (
+            "mov.u32 %r5, tile; mov.u32 %r6, 4; cp.async.ca.shared.global [%r5], [%rd0+4], 16, %r6;".into(),
+            FindingKind::Misaligned,
+            "not a multiple of 16",
+        ),
+        (
+            "mov.u32 %r5, tile; mov.u32 %r6, 12; cp.async.cg.shared.global [%r5], [%rd0+2], 16, %r6;".into(),
+            FindingKind::Misaligned,
+            "not a multiple of 16",
+        ),
+        (
             "mov.u32 %r5, tile; cp.async.ca.shared.global [%r5], [%rd0+400], 4;".into(),
             FindingKind::OutOfBounds,
             "past the end of `weights`",
@@ -371,6 +412,46 @@ fn addresses_outside_every_allocation_say_what_is_near() {
         assert_eq!(finding.kind, *kind, "{body}");
         assert!(finding.what.contains(text), "{body}: {}", finding.what);
     }
+}
+
+#[test]
+fn a_copy_cannot_read_more_than_it_copies() {
+    for (size, expected) in [(0, vec![]), (16, vec![]), (20, vec![FindingKind::OutOfBounds])] {
+        let rig = Rig::new();
+        let input = rig.buffer("in", &[0u32; 64]);
+        // Of no bytes the address does not matter.
+        let at = if size == 0 { 2 } else { 0 };
+        let body = format!(
+            "{PLACE} shl.b32 %r6, %r1, 4; add.u32 %r6, %r6, %r5; mov.u32 %r7, {size}; cp.async.cg.shared.global [%r6], [%rd0+{at}], 16, %r7; cp.async.wait_all;"
+        );
+        let report = rig.run(&kernel(TILE, &body), "k", 1, 32, &[input, 0, 0, 0]).unwrap();
+        assert_eq!(kinds(&report), expected, "{size} of 16 bytes");
+        assert!(report.findings.iter().all(|f| f.what.contains("copies `20` bytes")), "{:?}", report.findings);
+    }
+}
+
+#[test]
+fn a_failed_assertion_says_what_failed_and_where() {
+    let bytes = |text: &str| text.bytes().chain([0]).map(|b| b.to_string()).collect::<Vec<_>>().join(", ");
+    let variable = |name: &str, text: &str| format!(".global .align 1 .b8 {name}[{}] = {{{}}};\n", text.len() + 1, bytes(text));
+    let globals = variable("what", "i < n") + &variable("file", "gemm.cu") + &variable("place", "void k()");
+    let pointer =
+        |name: &str, param: &str| format!("mov.u64 %rd5, {name}; cvta.global.u64 %rd5, %rd5; st.param.b64 [{param}], %rd5;");
+    let body = format!(
+        "setp.ne.u32 %p0, %r1, 5; @%p0 bra END;
+        {{ .param .b64 q0; .param .b64 q1; .param .b32 q2; .param .b64 q3; .param .b64 q4; {} {} {} st.param.b32 [q2], 42; st.param.b64 [q4], 1;
+        call.uni __assertfail, (q0, q1, q2, q3, q4); }}
+    END:",
+        pointer("what", "q0"),
+        pointer("file", "q1"),
+        pointer("place", "q3"),
+    );
+    let declared = ".extern .func __assertfail(.param .b64 a, .param .b64 b, .param .b32 c, .param .b64 d, .param .b64 e);\n";
+    let text = kernel("", &body).replacen(".visible", &format!("{declared}{globals}.visible"), 1);
+    let fault = Rig::new().run(&text, "k", 1, 32, &[0; 4]).unwrap_err();
+    let Fault::Assert(finding) = fault else { panic!("{fault}") };
+    assert_eq!((finding.kind, finding.thread), (FindingKind::Assert, [5, 0, 0]));
+    assert_eq!(finding.what, "fails the assertion `i < n` in `void k()` (gemm.cu:42)");
 }
 
 #[test]
