@@ -131,7 +131,7 @@ impl Instructions {
             Op::Atom { .. } | Op::Red { .. } => &mut self.atomic,
             Op::CpAsync { .. } | Op::CpCommit | Op::CpWait | Op::CpWaitAll => &mut self.async_copy,
             Op::Mma(_) | Op::WmmaMma { .. } => &mut self.tensor,
-            Op::Bra | Op::Brx | Op::Exit | Op::Trap | Op::Nop | Op::Nanosleep => &mut self.control,
+            Op::Bra | Op::Brx | Op::Exit | Op::Trap | Op::Assert | Op::Nop | Op::Nanosleep => &mut self.control,
             Op::Bar { .. } | Op::WarpSync | Op::Fence | Op::Mbar(_) => &mut self.barrier,
             Op::Cvt { .. } | Op::CvtPack { .. } | Op::CvtPackInt { .. } | Op::Cvta { .. } => &mut self.convert,
             Op::Fl1(Fl1::Neg | Fl1::Abs, ty, _) => self.float(*ty),

@@ -2,12 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
 use crate::check::global::GlobalShadow;
+use crate::check::publications::Publications;
 use crate::check::{Check, Checks, Finding};
 use crate::counters::Counters;
 use crate::exec::block::{Block, Progress, mixed};
@@ -133,9 +134,12 @@ pub enum Fault {
     /// Not a multiple of the access size (`CUDA_ERROR_MISALIGNED_ADDRESS`).
     #[error("{0}")]
     Misaligned(Box<Finding>),
-    /// `trap` (`CUDA_ERROR_ILLEGAL_INSTRUCTION`, `CUDA_ERROR_ASSERT`).
+    /// `trap` (`CUDA_ERROR_LAUNCH_FAILED`).
     #[error("{0}")]
     Trap(Box<Finding>),
+    /// A failed `assert` (`CUDA_ERROR_ASSERT`).
+    #[error("{0}")]
+    Assert(Box<Finding>),
     /// Too many instructions, or every warp waits for another (`CUDA_ERROR_LAUNCH_TIMEOUT`).
     #[error("{0}")]
     Timeout(Box<Finding>),
@@ -174,7 +178,7 @@ pub fn run(image: &Image, function: &str, launch: &Launch, memory: &Memory, opti
         executed: AtomicU64::new(0),
         limit: options.limits.warp_instructions,
         stop: AtomicBool::new(false),
-        fenced: Mutex::default(),
+        publications: Publications::default(),
         atomics: AtomicBool::new(false),
         allocations,
     };

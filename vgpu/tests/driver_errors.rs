@@ -4,7 +4,7 @@ mod driver_support;
 
 use std::ffi::{CStr, CString, c_char};
 
-use driver_support::{Arg, FILL, POKE, RACE, SPIN, TRAP, alloc, got, load, machine, ok, on, put, run, start, take};
+use driver_support::{Arg, CLAIM, FILL, POKE, RACE, SPIN, TRAP, alloc, got, load, machine, ok, on, put, run, start, take};
 use vgpu::driver::code::Code;
 use vgpu::driver::config::OnFinding;
 use vgpu::driver::ffi::{Out, Text};
@@ -91,6 +91,7 @@ fn faults_poison_the_context_and_the_next_context_is_sound() {
         ("poke", POKE, 0x10, Code::IllegalAddress),
         ("spin", SPIN, 0, Code::LaunchTimeout),
         ("halt", TRAP, 0, Code::LaunchFailed),
+        ("claim", CLAIM, 0, Code::Assert),
     ];
     for (name, ptx, address, expected) in cases {
         on(

@@ -179,6 +179,28 @@ fn work_is_seen_in_the_order_it_was_enqueued() {
 }
 
 #[test]
+fn work_of_a_destroyed_stream_is_still_waited_for() {
+    for (flags, behind) in [(0, true), (1, false)] {
+        on(
+            "a100",
+            |_| {},
+            || {
+                let (gone, out) = (got(|out| stream::cuStreamCreate(out, flags)), alloc(4 * 128 * 256));
+                ok(launch_on(gone, load(WORK, "work"), 128, 256, &[Arg::P(out), Arg::U(300)]));
+                let worked = recorded(gone);
+                ok(stream::cuStreamDestroy_v2(gone));
+                ok(copy::cuMemcpyHtoDAsync_v2(out, [0u8; 64].as_ptr().cast(), 64, 0));
+                let copied = recorded(0);
+                assert_eq!(event::cuEventQuery(worked), Code::NotReady);
+                ok(context::cuCtxSynchronize());
+                ok(event::cuEventQuery(worked));
+                assert_eq!(milliseconds(worked, copied) > 0.0, behind, "the default stream waits for blocking ones");
+            },
+        );
+    }
+}
+
+#[test]
 fn waiting_lets_the_device_finish() {
     on(
         "a100",

@@ -3,8 +3,12 @@
 //! Two lanes' accesses are in order only if a `__syncwarp` (`bar.warp.sync`) or a barrier of the block came between: those alone make memory ordered (PTX ISA,
 //! "Memory Consistency Model", causality order). `shfl.sync`, `vote.sync`, `ldmatrix.sync` and `mma.sync` make lanes wait for each other and order nothing, so
 //! they do not count, and neither does that lanes happen to run in step. What `ldmatrix`, `wmma.load` and their stores move belongs to all lanes.
+//!
+//! While all lanes of a warp synchronise together, one number orders everything. Where only some do, [`Parted`] says who knows of whom until all meet again.
 
 use std::ops::Range;
+
+use crate::exec::lanes::lanes;
 
 /// Owner of a granule that several lanes touched.
 pub(crate) const SEVERAL: u32 = 63;
@@ -22,6 +26,45 @@ pub(crate) struct Moment(u32);
 impl Moment {
     pub(crate) fn new(warp: u32, syncs: u32) -> Self {
         Self(THERE | (syncs & SYNCS_KEPT) << SYNCS | warp << WARP)
+    }
+}
+
+/// Who knows of whom in a warp since all its lanes last met. Moments are counted from there.
+#[derive(Debug)]
+pub(crate) struct Parted {
+    since: u32,
+    /// `known[a][b]`: what lane b did before this moment is ordered before what lane a does.
+    known: [[u32; 32]; 32],
+}
+
+impl Parted {
+    /// All lanes met when they had synchronised `since` times.
+    pub(crate) fn since(since: u32) -> Self {
+        Self { since, known: [[0; 32]; 32] }
+    }
+
+    /// The lanes of `group` meet and thereby have synchronised `syncs` times.
+    pub(crate) fn meet(&mut self, group: u32, syncs: u32) {
+        let now = syncs.wrapping_sub(self.since);
+        let mut sum = [0; 32];
+        for a in lanes(group) {
+            sum.iter_mut().zip(self.known[a]).for_each(|(s, k)| *s = k.max(*s));
+        }
+        lanes(group).for_each(|a| sum[a] = now);
+        lanes(group).for_each(|a| self.known[a] = sum);
+    }
+
+    /// Whether what an entry stands for is unordered with what the lanes of `touching` do now. Which lanes [`SEVERAL`] were is not known: they count as having
+    /// been in the lane's own group.
+    fn clashes(&self, entry: u32, now: Moment, touching: u32) -> bool {
+        let age = |word: u32| (word >> SYNCS).wrapping_sub(self.since) & SYNCS_KEPT;
+        let mine = (entry ^ now.0) & (31 << WARP | THERE) == 0 && age(entry) <= age(now.0);
+        let owner = entry & OWNER;
+        let knows = |lane: usize| {
+            let of = if owner == SEVERAL { lane } else { owner as usize };
+            lane as u32 == owner || age(entry) < self.known[lane][of]
+        };
+        mine && !lanes(touching).all(knows)
     }
 }
 
@@ -60,12 +103,17 @@ impl LaneShadow {
     #[inline]
     pub(crate) fn read(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) -> Option<(usize, Hazard)> {
         let found = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (range.start + at, Hazard::Written(by)));
+        self.note_read(now, range, owners);
+        found
+    }
+
+    #[inline(always)]
+    fn note_read(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) {
         for (entry, owner) in self.readers[range].iter_mut().zip(owners) {
             let mine = now.0 | owner;
             let again = (*entry ^ mine) & !OWNER == 0;
             *entry = if again && *entry != mine { now.0 | SEVERAL } else { mine };
         }
-        found
     }
 
     /// Lanes write a range, or start copies to it; gives the first granule that another lane read or wrote.
@@ -74,6 +122,39 @@ impl LaneShadow {
         let start = range.start;
         let written = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Written(by)));
         let read = first(&self.readers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Read(by)));
+        self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
+        written.or(read)
+    }
+
+    /// [`Self::read`] in a warp of which only some lanes synchronised; `touching` gives the lanes that touch a granule.
+    #[cold]
+    pub(crate) fn read_parted(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: &[u32],
+        parted: &Parted,
+        touching: impl Fn(usize) -> u32,
+    ) -> Option<(usize, Hazard)> {
+        let bad = range.clone().find(|&at| parted.clashes(self.writers[at], now, touching(at)));
+        let found = bad.map(|at| (at, Hazard::Written(self.writers[at] & OWNER)));
+        self.note_read(now, range, owners);
+        found
+    }
+
+    /// [`Self::write`] in such a warp.
+    #[cold]
+    pub(crate) fn write_parted(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: &[u32],
+        parted: &Parted,
+        touching: impl Fn(usize) -> u32,
+    ) -> Option<(usize, Hazard)> {
+        let bad = |entries: &[u32]| range.clone().find(|&at| parted.clashes(entries[at], now, touching(at)));
+        let written = bad(&self.writers).map(|at| (at, Hazard::Written(self.writers[at] & OWNER)));
+        let read = bad(&self.readers).map(|at| (at, Hazard::Read(self.readers[at] & OWNER)));
         self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
         written.or(read)
     }

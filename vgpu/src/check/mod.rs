@@ -2,6 +2,7 @@
 
 pub(crate) mod global;
 pub(crate) mod lanes;
+pub(crate) mod publications;
 pub(crate) mod shared;
 
 use std::fmt;
@@ -57,6 +58,7 @@ pub enum FindingKind {
     DivergentBarrier,
     Deadlock,
     Trap,
+    Assert,
 }
 
 /// One thing found, with everything needed to go and look.
@@ -102,9 +104,10 @@ impl FindingKind {
             Self::WarpRace => "race between the lanes of a warp",
             Self::UnwaitedCopy => "use of an asynchronous copy before its wait",
             Self::GlobalRace => "race on global memory between blocks",
-            Self::DivergentBarrier => "barrier in divergent code",
+            Self::DivergentBarrier => "barrier or exchange in divergent code",
             Self::Deadlock => "kernel does not end",
             Self::Trap => "trap",
+            Self::Assert => "failed assertion",
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The shadow of a block's shared memory: who wrote each granule last, who read it since, whether anybody wrote it at all, whether a copy to it is in flight.
+//! The shadow of a block's shared memory: who wrote each granule last, who read or updated it since, whether anybody wrote it at all, whether a copy to it is in
+//! flight. Updates (atomics, and strong stores such as volatile ones) are in order with each other and with strong loads, not with anything plain. A strong load
+//! is checked against plain stores and leaves no mark.
 //!
 //! As long as all barriers are barriers of the whole block, one number (the epoch) orders everything: accesses of an earlier epoch are ordered before those of
 //! this one. With the first barrier of only some warps, or an mbarrier, the shadow keeps exact times per warp and vector clocks until the next full barrier.
@@ -12,7 +14,11 @@ const WRITER: u32 = 32;
 const WRITTEN: u64 = 1 << 37;
 const INIT: u64 = 1 << 38;
 const PENDING: u64 = 1 << 39;
-const EPOCH: u32 = 40;
+/// Warps in the lower bits read it plainly, updated it.
+const PLAIN: u64 = 1 << 40;
+const UPDATED: u64 = 1 << 41;
+const EPOCH: u32 = 42;
+const TOUCHED: u64 = (1 << WRITER) - 1;
 const KEPT: u64 = INIT | PENDING;
 const WHO: u64 = WRITTEN | 31 << WRITER;
 
@@ -43,18 +49,45 @@ pub(crate) enum Trouble {
     Written(u32),
     /// Another warp read it.
     Read(u32),
+    /// Another warp updated it.
+    Updated(u32),
     /// Another lane of the warp touched it and no `__syncwarp` came between.
     Lane(Hazard),
     /// A `cp.async` to it has not been waited for.
     InFlight,
 }
 
+impl Trouble {
+    /// The writer of a cell.
+    fn written(cell: u64) -> Self {
+        Self::Written((cell >> WRITER & 31) as u32)
+    }
+}
+
 /// Exact record of one granule.
 #[derive(Debug, Clone, Default)]
 struct Exact {
     writer: Option<(u32, u32)>,
-    /// Time of each warp's last read, 0 for none.
+    /// Time of each warp's last plain read and last update, 0 for none.
     reads: [u32; 32],
+    updates: [u32; 32],
+}
+
+impl Exact {
+    /// Another warp that wrote, as far as warp `w` does not know of it.
+    fn writer(&self, w: u32, known: &[u32; 32]) -> Option<Trouble> {
+        self.writer.filter(|&(v, t)| v != w && t >= known[v as usize]).map(|(v, _)| Trouble::Written(v))
+    }
+    fn reader(&self, w: u32, known: &[u32; 32]) -> Option<Trouble> {
+        other(&self.reads, w, known).map(Trouble::Read)
+    }
+    fn updater(&self, w: u32, known: &[u32; 32]) -> Option<Trouble> {
+        other(&self.updates, w, known).map(Trouble::Updated)
+    }
+}
+
+fn other(times: &[u32; 32], w: u32, known: &[u32; 32]) -> Option<u32> {
+    (0..32).find(|&v| v != w && times[v as usize] != 0 && times[v as usize] >= known[v as usize])
 }
 
 #[derive(Debug)]
@@ -139,27 +172,67 @@ impl SharedShadow {
         let (mine, bit) = (WRITTEN | u64::from(w) << WRITER, 1u64 << w);
         // All cells are looked at without a branch, for anything but "written before this epoch", before the first bad one, hardly ever there, is looked for.
         let (now, mut odd) = (self.now(), 0);
-        let calm = (now.0 << EPOCH | INIT) >> WRITER;
+        let calm = (now.0 << EPOCH | INIT | PLAIN) >> WRITER;
         let cells = &mut self.cells[range.clone()];
         for cell in cells.iter_mut() {
-            *cell = now.of(*cell) | bit;
+            *cell = now.of(*cell) | bit | PLAIN;
             odd |= *cell >> WRITER ^ calm;
         }
         if odd == 0 {
             return None;
         }
         let cells = &self.cells[range.clone()];
-        range.zip(cells).find_map(|(at, &cell)| self.judge_read(cell, is_own(cell, mine)).map(|trouble| (at, trouble)))
+        let race = |cell: u64| {
+            let others = cell & TOUCHED & !bit;
+            let updated = (cell & UPDATED != 0 && others != 0).then(|| Trouble::Updated(others.trailing_zeros()));
+            (!is_own(cell, mine)).then(|| Trouble::written(cell)).or(updated).filter(|_| self.races)
+        };
+        range.zip(cells).find_map(|(at, &cell)| self.lacking(cell).or_else(|| race(cell)).map(|trouble| (at, trouble)))
     }
 
-    fn judge_read(&self, cell: u64, own: bool) -> Option<Trouble> {
-        if cell & PENDING != 0 && self.races {
-            Some(Trouble::InFlight)
-        } else if cell & INIT == 0 && self.uninitialised {
-            Some(Trouble::Uninitialised)
-        } else {
-            (!own && self.races).then_some(Trouble::Written((cell >> WRITER & 31) as u32))
+    /// What a read finds that is not there.
+    fn lacking(&self, cell: u64) -> Option<Trouble> {
+        let uninitialised = (cell & INIT == 0 && self.uninitialised).then_some(Trouble::Uninitialised);
+        (cell & PENDING != 0 && self.races).then_some(Trouble::InFlight).or(uninitialised)
+    }
+
+    /// Warp `w` reads a range by a strong load.
+    pub(crate) fn read_strong(&mut self, w: u32, range: std::ops::Range<usize>) -> Option<(usize, Trouble)> {
+        self.touch(w, range, 0)
+    }
+
+    /// Warp `w` updates a range: an atomic or a strong store, after which it is written.
+    pub(crate) fn update(&mut self, w: u32, range: std::ops::Range<usize>) -> Option<(usize, Trouble)> {
+        self.touch(w, range, UPDATED | INIT)
+    }
+
+    /// A strong access, `set` being the mark it leaves.
+    fn touch(&mut self, w: u32, range: std::ops::Range<usize>, set: u64) -> Option<(usize, Trouble)> {
+        let (mine, bit, now) = (WRITTEN | u64::from(w) << WRITER, 1u64 << w, self.now());
+        let (updates, exact, time) = (set != 0, self.clocks.is_some(), self.time);
+        let mut bad = None;
+        for at in range {
+            let before = now.of(self.cells[at]);
+            let race = if exact {
+                let (record, known) = self.exact(at);
+                let known = &known[w as usize];
+                let race = record.writer(w, known).or_else(|| record.reader(w, known).filter(|_| updates));
+                if updates {
+                    record.updates[w as usize] = time;
+                }
+                race
+            } else {
+                let others = before & TOUCHED & !bit;
+                let read = updates && before & PLAIN != 0 && others != 0;
+                (!is_own(before, mine)).then(|| Trouble::written(before)).or(read.then(|| Trouble::Read(others.trailing_zeros())))
+            };
+            if updates {
+                self.cells[at] = if exact { self.cells[at] | INIT } else { before | bit | set };
+            }
+            let trouble = (before & PENDING != 0).then_some(Trouble::InFlight).or(race);
+            bad = bad.or(trouble.filter(|_| self.races).map(|trouble| (at, trouble)));
         }
+        bad
     }
 
     /// Whether a copy to a granule has not been waited for.
@@ -196,14 +269,15 @@ impl SharedShadow {
         for (at, cell) in range.clone().zip(&mut self.cells[range]) {
             let before = now.of(*cell);
             *cell = before & !WHO | mine | set;
-            let others = before & 0xffff_ffff & !bit;
+            let others = before & TOUCHED & !bit;
             if self.races && bad.is_none() {
                 if before & PENDING != 0 {
                     bad = Some((at, Trouble::InFlight));
                 } else if !is_own(before, mine) {
-                    bad = Some((at, Trouble::Written((before >> WRITER & 31) as u32)));
+                    bad = Some((at, Trouble::written(before)));
                 } else if others != 0 {
-                    bad = Some((at, Trouble::Read(others.trailing_zeros())));
+                    let did = if before & UPDATED == 0 { Trouble::Read } else { Trouble::Updated };
+                    bad = Some((at, did(others.trailing_zeros())));
                 }
             }
         }
@@ -219,8 +293,8 @@ impl SharedShadow {
         self.time += 1;
         self.base = self.time;
         self.clocks = None;
-        if self.base >= 1 << 24 {
-            // Epochs have 24 bits: start over, keeping what outlives them.
+        if self.base >= 1 << (64 - EPOCH) {
+            // The bits of an epoch are used up: start over, keeping what outlives them.
             self.cells.iter_mut().for_each(|c| *c &= KEPT);
             (self.time, self.base) = (1, 1);
         }
@@ -273,7 +347,8 @@ impl SharedShadow {
             let mut record = Exact::default();
             if cell >> EPOCH == u64::from(base) {
                 record.writer = (cell & WRITTEN != 0).then_some(((cell >> WRITER & 31) as u32, base));
-                (0..32).filter(|v| cell >> v & 1 == 1).for_each(|v| record.reads[v] = base);
+                let times = if cell & UPDATED == 0 { &mut record.reads } else { &mut record.updates };
+                (0..32).filter(|v| cell >> v & 1 == 1).for_each(|v| times[v] = base);
             }
             record
         });
@@ -284,12 +359,12 @@ impl SharedShadow {
         let mut bad = None;
         let (time, races) = (self.time, self.races);
         for at in range {
-            let judged = self.judge_read(self.cells[at], true);
+            let lacking = self.lacking(self.cells[at]);
             let (record, known) = self.exact(at);
             record.reads[w as usize] = time;
-            let race = record.writer.filter(|&(v, t)| races && v != w && t >= known[w as usize][v as usize]);
-            let trouble = judged.or(race.map(|(v, _)| Trouble::Written(v)));
-            bad = bad.or(trouble.map(|t| (at, t)));
+            let known = &known[w as usize];
+            let race = record.writer(w, known).or_else(|| record.updater(w, known)).filter(|_| races);
+            bad = bad.or(lacking.or(race).map(|trouble| (at, trouble)));
         }
         bad
     }
@@ -298,25 +373,14 @@ impl SharedShadow {
         let mut bad = None;
         let (time, races) = (self.time, self.races);
         for at in range {
-            let pending = self.cells[at] & PENDING != 0;
+            let pending = (self.cells[at] & PENDING != 0).then_some(Trouble::InFlight);
             let (record, known) = self.exact(at);
-            let known = known[w as usize];
-            let writer = record.writer.replace((w, time)).filter(|&(v, t)| v != w && t >= known[v as usize]);
-            let reader = (0..32).find(|&v| v != w as usize && record.reads[v] != 0 && record.reads[v] >= known[v]);
-            let trouble = match (pending, writer, reader) {
-                (true, ..) => Some(Trouble::InFlight),
-                (_, Some((v, _)), _) => Some(Trouble::Written(v)),
-                (.., Some(v)) => Some(Trouble::Read(v as u32)),
-                _ => None,
-            };
+            let known = &known[w as usize];
+            let race = record.writer(w, known).or_else(|| record.reader(w, known)).or_else(|| record.updater(w, known));
+            record.writer = Some((w, time));
             self.cells[at] |= set;
-            bad = bad.or(trouble.filter(|_| races).map(|t| (at, t)));
+            bad = bad.or(pending.or(race).filter(|_| races).map(|trouble| (at, trouble)));
         }
         bad
-    }
-
-    /// Marks a range as written by nobody in particular (mbarrier objects).
-    pub(crate) fn exempt(&mut self, range: std::ops::Range<usize>) {
-        self.cells[range].iter_mut().for_each(|c| *c |= INIT);
     }
 }

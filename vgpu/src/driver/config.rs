@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::log::Sink;
 use crate::check::{Check, Checks};
+use crate::nvml::ranges;
 use crate::nvml::scenario::Scenario;
 use crate::profile::{Profile, TABLE};
 
@@ -121,7 +122,11 @@ fn scenario(source: &str, profile: &Profile) -> Result<Scenario, String> {
     }
     let text =
         std::fs::read_to_string(source).map_err(|e| format!("`{source}` is no ready-made scenario and cannot be read: {e}"))?;
-    Scenario::parse(&text, profile.sensor).map_err(|e| format!("`{source}`: {e}"))
+    let parsed = Scenario::parse(&text, profile.sensor).and_then(|parsed| {
+        ranges::check_on(&parsed, profile)?;
+        Ok(parsed)
+    });
+    parsed.map_err(|e| format!("`{source}`: {e}"))
 }
 
 fn checks(list: &str) -> Result<Checks, String> {
@@ -175,6 +180,25 @@ mod tests {
             let checks = read(&[("VGPU_CHECKS", list)]).unwrap().checks;
             assert_eq!([Check::Uninitialised, Check::SharedRaces, Check::GlobalRaces].map(|c| checks.has(c)), has, "{list}");
         }
+    }
+
+    #[test]
+    fn a_scenario_must_suit_its_card() {
+        let path = std::env::temp_dir().join(format!("vgpu-scenario-{}.toml", std::process::id()));
+        for (text, says) in [
+            ("limit_w = 300.0", None),
+            ("limit_w = 10.0", Some("power.limit_w `10`: from 100 to 400")),
+            ("idle_w = 500.0", Some("power.max_w `400`: from 500 to")),
+            ("max_w = 20.0", Some("power.max_w `20`: from ")),
+        ] {
+            std::fs::write(&path, format!("[power]\n{text}\n")).unwrap();
+            let said = read(&[("VGPU_DEVICE", "a100"), ("VGPU_SCENARIO", path.to_str().unwrap())]).err();
+            match says {
+                None => assert_eq!(said, None, "{text}"),
+                Some(says) => assert!(said.as_ref().is_some_and(|said| said.contains(says)), "{text}: {said:?}"),
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

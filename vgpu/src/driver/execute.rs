@@ -184,6 +184,7 @@ fn fail(s: &mut Session<'_>, stream: StreamName, fault: &Fault) -> Result<(), Co
         Fault::Address(_) => Code::IllegalAddress,
         Fault::Misaligned(_) => Code::MisalignedAddress,
         Fault::Trap(_) => Code::LaunchFailed,
+        Fault::Assert(_) => Code::Assert,
         Fault::Timeout(_) => Code::LaunchTimeout,
         Fault::Invalid(_) => return Err(Code::InvalidValue),
         Fault::Unsupported { .. } => return Err(Code::NotSupported),

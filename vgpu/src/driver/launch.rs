@@ -42,7 +42,7 @@ cuda! {
         launch(&Call { function, grid: [gx, gy, gz], block: [bx, by, bz], shared, stream, params, extra, cooperation: Cooperation::None })
     }
 
-    /// Runs a kernel all of whose blocks fit the card at once. They still run one after another: a barrier over the grid never opens and ends as a time-out.
+    /// Runs a kernel all of whose blocks fit the card at once. Here each interpreter thread keeps 64 of them waiting for others: a barrier over more ends as a time-out.
     fn cuLaunchCooperativeKernel(function: u64, gx: c_uint, gy: c_uint, gz: c_uint, bx: c_uint, by: c_uint, bz: c_uint, shared: c_uint, stream: u64,
         params: Out<*mut c_void>) {
         launch(&Call { function, grid: [gx, gy, gz], block: [bx, by, bz], shared, stream, params, extra: Out::NULL, cooperation: Cooperation::Grid })

@@ -4,7 +4,8 @@
 //! its context: the launch itself succeeds, as on a GPU, and every later call gives the fault until the context is destroyed.
 //!
 //! Not here: graphs and capture (`CUDA_ERROR_NOT_SUPPORTED`), arrays and textures, managed and mapped memory, memory pools, clusters, linking, machine code
-//! (`CUDA_ERROR_NO_BINARY_FOR_GPU`). A cooperative launch runs, but blocks that wait for each other are ended as hung, because blocks run one after another.
+//! (`CUDA_ERROR_NO_BINARY_FOR_GPU`). A cooperative launch runs; blocks that wait for each other are set aside and taken up again, up to
+//! 64 of them per interpreter thread, which is how many blocks a barrier over the grid may have.
 
 pub mod code;
 pub mod config;

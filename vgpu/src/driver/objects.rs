@@ -21,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) default_ready_ns: u64,
     /// End of the per-thread stream's work, ns.
     pub(crate) per_thread_ready_ns: u64,
+    /// End of the work of streams destroyed since, blocking ones and free ones, ns.
+    pub(crate) left_ready_ns: [u64; 2],
     pub(crate) limits: [usize; 11],
     pub(crate) cache_config: u32,
 }
@@ -30,7 +32,16 @@ impl Context {
         let mut limits = [0; 11];
         // CUDA's defaults: stack, printf buffer, heap, synchronisation depth, pending launches, fetch granularity.
         limits[..6].copy_from_slice(&[1024, 1 << 20, 8 << 20, 2, 2048, 64]);
-        Self { device, flags, poison: None, default_ready_ns: 0, per_thread_ready_ns: 0, limits, cache_config: 0 }
+        Self {
+            device,
+            flags,
+            poison: None,
+            default_ready_ns: 0,
+            per_thread_ready_ns: 0,
+            left_ready_ns: [0; 2],
+            limits,
+            cache_config: 0,
+        }
     }
 }
 

@@ -87,14 +87,14 @@ impl Session<'_> {
     pub(super) fn ready_ns(&mut self, stream: StreamName) -> u64 {
         use super::objects::Coupling;
         let id = self.id;
-        let (default, per_thread) = {
+        let (default, per_thread, left) = {
             let c = self.context();
-            (c.default_ready_ns, c.per_thread_ready_ns)
+            (c.default_ready_ns, c.per_thread_ready_ns, c.left_ready_ns[0])
         };
         match stream {
             StreamName::Default => {
                 let blocking = self.inner.streams.values().filter(|s| s.context == id && s.coupling == Coupling::Blocking);
-                blocking.map(|s| s.ready_ns).max().unwrap_or(0).max(default).max(per_thread)
+                blocking.map(|s| s.ready_ns).max().unwrap_or(0).max(left).max(default).max(per_thread)
             }
             StreamName::PerThread => per_thread.max(default),
             StreamName::Made(handle) => match self.inner.streams.get(&handle) {
@@ -131,6 +131,7 @@ impl Session<'_> {
         let id = self.id;
         let made = self.inner.streams.values().filter(|s| s.context == id).map(|s| s.ready_ns).max().unwrap_or(0);
         let context = self.context();
-        made.max(context.default_ready_ns).max(context.per_thread_ready_ns)
+        let left = context.left_ready_ns.into_iter().max().unwrap_or(0);
+        made.max(left).max(context.default_ready_ns).max(context.per_thread_ready_ns)
     }
 }

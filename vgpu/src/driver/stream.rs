@@ -28,8 +28,11 @@ cuda! {
     fn cuStreamDestroy_v2(stream: u64) {
         enter(|s| match s.stream(stream)? {
             StreamName::Made(handle) => {
-                // Work not reached yet keeps the engine; only the name goes.
-                s.inner.streams.remove(&handle);
+                // Only the name goes: the context still waits for the work.
+                if let Some(gone) = s.inner.streams.remove(&handle) {
+                    let left = &mut s.context().left_ready_ns[usize::from(gone.coupling == Coupling::Free)];
+                    *left = gone.ready_ns.max(*left);
+                }
                 Ok(())
             }
             _ => Err(Code::InvalidHandle),

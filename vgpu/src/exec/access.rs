@@ -6,8 +6,8 @@ use super::lanes::{FULL, Regs, lanes};
 use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
-use crate::check::global::{Collision, Seen};
-use crate::check::lanes::{Hazard, Moment, SEVERAL};
+use crate::check::global::{Actor, Collision, Seen, Touch};
+use crate::check::lanes::{Hazard, SEVERAL};
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, NO_SYM, Op, Order, Space};
@@ -18,7 +18,7 @@ use crate::ptx::types::{Class, Reg, Ty};
 pub(crate) enum Access {
     Read,
     Write,
-    /// Read and written at once; ordered by the memory itself.
+    /// Read and written at once; strong.
     Atomic,
 }
 
@@ -146,7 +146,15 @@ impl<'e> Worker<'e> {
         Ok(out)
     }
 
-    fn aligned(&self, b: &BlockMemory, warp: u32, req: &Request<'_>, lane: u32, address: u64, space: &str) -> Result<(), Fault> {
+    pub(crate) fn aligned(
+        &self,
+        b: &BlockMemory,
+        warp: u32,
+        req: &Request<'_>,
+        lane: u32,
+        address: u64,
+        space: &str,
+    ) -> Result<(), Fault> {
         if address & u64::from(req.bytes - 1) == 0 {
             return Ok(());
         }
@@ -161,6 +169,17 @@ impl<'e> Worker<'e> {
 
     /// Shared memory of the block.
     pub(crate) fn shared(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>) -> Result<Pointers, Fault> {
+        let out = self.shared_place(b, w, req)?;
+        if !b.shadow.is_off() {
+            let first = req.addresses[req.mask.trailing_zeros() as usize] as i64;
+            self.shared_shadow(b, w, req, first);
+        }
+        Ok(out)
+    }
+
+    /// Only bounds, alignment and banks.
+    #[inline(always)]
+    pub(crate) fn shared_place(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>) -> Result<Pointers, Fault> {
         let lead = req.addresses[req.mask.trailing_zeros() as usize];
         let slot = req.slot as usize;
         self.patterns[slot].fit(req.addresses, req.mask, lead, lead & 3, req.bytes);
@@ -181,20 +200,12 @@ impl<'e> Worker<'e> {
         for (lane, pointer) in out.iter_mut().enumerate() {
             *pointer = from.wrapping_add(p.rel(lane) as usize);
         }
-        if !b.shadow.is_off() {
-            self.shared_shadow(b, w, req, first);
-        }
         Ok(out)
     }
 
     fn shared_shadow(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>, first: i64) {
-        if req.access == Access::Atomic || req.order == Order::Strong {
-            // Ordered by the memory itself; what it leaves is initialised.
-            for lane in lanes(req.mask) {
-                let range = b.shadow.granules(req.addresses[lane] as u32, req.bytes);
-                b.shadow.exempt(range);
-            }
-            return;
+        if req.order != Order::Weak {
+            return self.shared_strong(b, w, req);
         }
         let Some((granule, trouble)) = self.shared_hazard(b, w, req, first) else { return };
         let byte = b.shadow.byte_of(granule);
@@ -209,21 +220,46 @@ impl<'e> Worker<'e> {
         }
     }
 
+    /// Atomics and strong accesses, lane by lane. Between the lanes of one warp they are taken to be in order.
+    fn shared_strong(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>) {
+        for lane in lanes(req.mask) {
+            let range = b.shadow.granules(req.addresses[lane] as u32, req.bytes);
+            let found = if req.access == Access::Read { b.shadow.read_strong(w.id, range) } else { b.shadow.update(w.id, range) };
+            if let Some((granule, trouble)) = found {
+                let byte = b.shadow.byte_of(granule);
+                self.shared_trouble(b, w.id, lane as u32, req, byte, trouble);
+            }
+        }
+    }
+
     /// Notes a weak access of the bytes from `first` on and gives the first granule with trouble. Lanes of this very warp come before other warps.
     fn shared_hazard(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>, first: i64) -> Option<(usize, Trouble)> {
-        let (now, writes) = (Moment::new(w.id, w.syncs), req.access == Access::Write);
+        let (now, writes) = (w.moment(), req.access == Access::Write);
         let pattern = &mut self.patterns[req.slot as usize];
         if !b.lanes.is_off() {
             pattern.own(b.shadow.shift(), is_collective(req.inst.op));
         }
-        let (mut owners, mut bad) = (pattern.owners.as_slice(), None);
-        for &(start, len) in &pattern.ranges {
+        let touched = &*pattern;
+        let (mut owners, mut bad) = (touched.owners.as_slice(), None);
+        for &(start, len) in &touched.ranges {
             let range = b.shadow.granules((first + start) as u32, len);
             if !b.lanes.is_off() {
                 let (mine, rest) = owners.split_at(range.len());
                 owners = rest;
-                let hazard =
-                    if writes { b.lanes.write(now, range.clone(), mine) } else { b.lanes.read(now, range.clone(), mine) };
+                let hazard = match &w.parted {
+                    None if writes => b.lanes.write(now, range.clone(), mine),
+                    None => b.lanes.read(now, range.clone(), mine),
+                    Some(parted) => {
+                        let at = |granule: usize| i64::from(b.shadow.byte_of(granule)) - first;
+                        let all = is_collective(req.inst.op);
+                        let touching = |granule| if all { FULL } else { touched.lanes_in(at(granule), 1 << b.shadow.shift()) };
+                        if writes {
+                            b.lanes.write_parted(now, range.clone(), mine, parted, touching)
+                        } else {
+                            b.lanes.read_parted(now, range.clone(), mine, parted, touching)
+                        }
+                    }
+                };
                 bad = bad.or(hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard))));
             }
             let trouble = if writes { b.shadow.write(w.id, range) } else { b.shadow.read(w.id, range) };
@@ -255,6 +291,7 @@ impl<'e> Worker<'e> {
                 Trouble::Uninitialised => format!("{here}, which nobody has written"),
                 Trouble::Written(other) => format!("{here}, which warp {other} wrote with no barrier in between"),
                 Trouble::Read(other) => format!("{here}, which warp {other} reads with no barrier in between"),
+                Trouble::Updated(other) => format!("{here}, which warp {other} updates with no barrier in between"),
                 Trouble::Lane(hazard) => {
                     let (other, did) = match hazard {
                         Hazard::Written(other) => (other, "wrote"),
@@ -369,21 +406,23 @@ impl<'e> Worker<'e> {
     }
 
     fn global_shadow(&mut self, b: &mut BlockMemory, w: &Warp, req: &Request<'_>, index: usize, lane: Option<usize>) {
-        if req.access == Access::Atomic || req.order == Order::Strong {
+        let touch = match (req.access, req.order) {
+            (Access::Read, Order::Weak) => Touch::Read,
+            (Access::Write, Order::Weak) => Touch::Write,
+            (Access::Read, _) => Touch::StrongRead,
+            _ => Touch::Update,
+        };
+        let plain = req.order == Order::Weak;
+        if !plain {
             self.env.atomics.store(true, Ordering::Relaxed);
-            b.acquired = true;
-            return;
         }
         let Some(shadow) = &self.env.shadow else { return };
         let a = &self.env.allocations[index];
         let mut seen = Seen::default();
+        let actor = Actor { block: b.index, stamp: if plain { b.handover.stamp } else { b.handover.strong } };
         let mut visit = |start: u64, len: u64| {
             let range = start - a.base..start - a.base + len;
-            if req.access == Access::Write {
-                shadow.write(b.index, index, a.size, range, &mut seen);
-            } else {
-                shadow.read(b.index, index, a.size, range, &mut seen);
-            }
+            shadow.touch(touch, actor, (index, a.size), range, &mut seen);
         };
         let lead = req.addresses[req.mask.trailing_zeros() as usize];
         match lane {
@@ -403,11 +442,15 @@ impl<'e> Worker<'e> {
         }
     }
 
-    /// Blocks that publish by fence and are looked for by atomics are taken to be in order.
+    /// A collision is a race unless the other block handed on what it did and this one took over since. Of many blocks that is not known one by one: that any
+    /// other block handed on something is enough.
     fn global_race(&mut self, b: &BlockMemory, w: &Warp, req: &Request<'_>, address: u64, lane: u32, collision: Collision) {
+        let (all, taken) = (&self.env.publications, b.handover.taken);
         let ordered = match collision {
-            Collision::Written(other) | Collision::Read(other) => b.acquired && self.env.published(other),
-            Collision::ReadByMany => b.acquired,
+            Collision::Written(other) | Collision::Read(other) | Collision::Updated(other) => {
+                all.reached(other.block, other.stamp, taken)
+            }
+            Collision::ReadByMany | Collision::UpdatedByMany => all.others_reached(b.index, taken),
         };
         if ordered {
             return;
@@ -416,9 +459,11 @@ impl<'e> Worker<'e> {
         self.report(b, req.site(w.id, lane), FindingKind::GlobalRace, Some(address), |worker| {
             let place = worker.env.memory.describe(address);
             let other = match collision {
-                Collision::Written(n) => format!("block {} wrote", worker.block_id(n)),
-                Collision::Read(n) => format!("block {} reads", worker.block_id(n)),
+                Collision::Written(other) => format!("block {} wrote", worker.block_id(other.block)),
+                Collision::Read(other) => format!("block {} reads", worker.block_id(other.block)),
+                Collision::Updated(other) => format!("block {} updates", worker.block_id(other.block)),
                 Collision::ReadByMany => "other blocks read".to_owned(),
+                Collision::UpdatedByMany => "other blocks update".to_owned(),
             };
             format!("{verb} global memory at {address:#x} ({place}), which {other} in the same launch")
         });

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use super::access::{Access, Request};
 use super::copies::Copy;
-use super::lanes::{Regs, lanes};
+use super::lanes::{FULL, Regs, lanes};
 use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
-use crate::check::lanes::Moment;
+use crate::check::FindingKind;
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
@@ -33,6 +33,7 @@ impl Worker<'_> {
         let Turn { inst, r, regs, mask } = turn;
         let to = self.addresses(inst, r[0], Space::Shared, regs).map(|a| if a >> 40 == 1 { a & 0xffff_ffff } else { a });
         let (from, size) = (regs.get64(r[1]), regs.get32(r[2]));
+        self.check_sizes(b, w, &Source { inst, from: &from, mask, bytes: bytes.into() }, &size)?;
         let mut data = [[0u8; 16]; 32];
         let sizes: std::collections::BTreeSet<u32> = lanes(mask).map(|l| size[l].min(bytes.into())).filter(|&s| s > 0).collect();
         for n in sizes {
@@ -45,19 +46,22 @@ impl Worker<'_> {
             mask,
             bytes: bytes.into(),
             access: Access::Write,
-            order: Order::Strong,
+            order: Order::Weak,
             slot: inst.slot,
         };
-        // Only bounds and banks here: the bytes are not written yet.
-        self.shared(b, w, &req)?;
+        // The bytes are not written yet.
+        self.shared_place(b, w, &req)?;
         for lane in lanes(mask) {
             if !b.shadow.is_off() {
                 let range = b.shadow.granules(to[lane] as u32, bytes.into());
                 let hazard = if b.lanes.is_off() {
                     None
                 } else {
-                    let owners = [lane as u32; 16];
-                    b.lanes.write(Moment::new(w.id, w.syncs), range.clone(), &owners[..range.len()])
+                    let owners = &[lane as u32; 16][..range.len()];
+                    match &w.parted {
+                        None => b.lanes.write(w.moment(), range.clone(), owners),
+                        Some(parted) => b.lanes.write_parted(w.moment(), range.clone(), owners, parted, |_| 1 << lane),
+                    }
                 };
                 let hazard = hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard)));
                 let issued = b.shadow.issue(w.id, range);
@@ -67,6 +71,21 @@ impl Worker<'_> {
                 }
             }
             w.copies.issue(Copy { lane: lane as u8, bytes, to: to[lane] as u32, data: data[lane] });
+        }
+        Ok(())
+    }
+
+    /// Sources are aligned to the whole copy, however little of it is read; more than the copy cannot be.
+    fn check_sizes(&mut self, b: &BlockMemory, w: &Warp, source: &Source<'_>, size: &[u32; 32]) -> Result<(), Fault> {
+        let Source { inst, from, mask, bytes } = *source;
+        let req = Request { inst, addresses: from, mask, bytes, access: Access::Read, order: Order::Weak, slot: inst.slot + 1 };
+        for lane in lanes(mask).filter(|&l| size[l] > 0) {
+            self.aligned(b, w.id, &req, lane as u32, from[lane], "global")?;
+            if size[lane] > bytes {
+                self.report(b, req.site(w.id, lane as u32), FindingKind::OutOfBounds, Some(from[lane]), |_| {
+                    format!("copies `{}` bytes of global memory in a copy of {bytes} bytes: as many at most", size[lane])
+                });
+            }
         }
         Ok(())
     }
@@ -120,7 +139,7 @@ impl Worker<'_> {
                 let range = b.shadow.granules(copy.to, copy.bytes.into());
                 b.shadow.land(w.id, range.clone());
                 if !b.lanes.is_off() {
-                    b.lanes.landed(Moment::new(w.id, w.syncs), range, copy.lane.into());
+                    b.lanes.landed(w.moment(), range, copy.lane.into());
                 }
             }
         }
@@ -178,7 +197,9 @@ impl Worker<'_> {
             }
         }
         // What lanes did before they arrived is ordered before what they do now.
-        w.syncs = w.syncs.wrapping_add(u32::from(synchronised));
+        if synchronised {
+            w.synchronise(FULL);
+        }
         Ok(waits)
     }
 }

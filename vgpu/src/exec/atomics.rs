@@ -33,8 +33,9 @@ pub(crate) struct Update<'a> {
 
 /// Lane after lane, each a real atomic on the host, so that blocks may run in parallel.
 pub(crate) fn apply(update: &Update<'_>, pointers: &Pointers, regs: Regs, mask: u32) {
+    let kept = u64::MAX >> (64 - 8 * update.ty.bytes());
     let value = |reg: Reg, lane: usize| {
-        if reg.class() == Class::R64 { regs.get64(reg)[lane] } else { u64::from(regs.get32(reg)[lane]) }
+        kept & if reg.class() == Class::R64 { regs.get64(reg)[lane] } else { u64::from(regs.get32(reg)[lane]) }
     };
     for lane in lanes(mask) {
         let (b, c) = (value(update.values[0], lane), update.values.get(1).map_or(0, |&c| value(c, lane)));

@@ -4,6 +4,7 @@ use super::step::{Arrival, Stop};
 use super::warp::{State, Warp};
 use super::worker::{BlockMemory, Env, Site, Worker};
 use crate::check::lanes::LaneShadow;
+use crate::check::publications::Handover;
 use crate::check::shared::SharedShadow;
 use crate::check::{Check, FindingKind};
 use crate::launch::Fault;
@@ -58,8 +59,7 @@ impl Block {
                 shared: vec![POISON; bytes.div_ceil(16) + 1],
                 shadow,
                 lanes: LaneShadow::new(followed),
-                acquired: false,
-                fenced: false,
+                handover: Handover::default(),
                 taints: Vec::new(),
                 spoiled: Vec::new(),
             },
@@ -74,7 +74,7 @@ impl Block {
         let [x, y, _] = env.launch.grid;
         let m = &mut self.memory;
         (m.index, m.id) = (index, [index % x, index / x % y, index / (x * y)]);
-        (m.acquired, m.fenced) = (false, false);
+        m.handover = Handover::default();
         m.shared.fill(POISON);
         m.shadow.reset();
         m.lanes.reset();
@@ -197,7 +197,7 @@ impl Block {
         }
         for warp in self.warps.iter_mut().filter(|w| barrier.waiting >> w.id & 1 == 1 && w.state == State::Waits(id as u8)) {
             warp.state = State::Ready;
-            warp.syncs = warp.syncs.wrapping_add(1);
+            warp.synchronise(u32::MAX);
             if let Some(reg) = warp.result.take() {
                 let mask = warp.mask;
                 let regs = warp.regs(worker.env.function);

@@ -1,6 +1,6 @@
 //! Comparisons, selections and questions about values.
 
-use super::float::{flush, widen};
+use super::float::{Half, flush, widen};
 use super::lanes::{Regs, lane_fn, map3, test2};
 use crate::ptx::op::{Cmp, Combine, Testp};
 use crate::ptx::types::{Reg, Ty};
@@ -59,16 +59,25 @@ pub(crate) fn compare(cmp: Cmp, ty: Ty, ftz: bool, regs: Regs, a: Reg, b: Reg) -
             // SAFETY: `Regs`' invariant.
             unsafe { test2(regs.s32(a), regs.s32(b), |a, b| float(cmp, x(a), x(b))) }
         }
-        // SAFETY: `Regs`' invariant.
-        _ => unsafe { test2(regs.s32(a), regs.s32(b), |a, b| float(cmp, widen(ty, a.into()), widen(ty, b.into()))) },
+        _ => {
+            let x = |w: u32| half(ty, ftz, w);
+            // SAFETY: `Regs`' invariant.
+            unsafe { test2(regs.s32(a), regs.s32(b), |a, b| float(cmp, x(a), x(b))) }
+        }
     }
 }
 
+/// A half as a comparison sees it.
+fn half(ty: Ty, ftz: bool, word: u32) -> f64 {
+    let x = widen(ty, word.into());
+    if ftz && x.abs() < Half::of(ty).least() { 0.0 } else { x }
+}
+
 /// The lower and the upper halves of packed words, one bit a lane each.
-pub(crate) fn compare_packed(cmp: Cmp, ty: Ty, regs: Regs, a: Reg, b: Reg) -> (u32, u32) {
-    let half = if ty == Ty::F16x2 { Ty::F16 } else { Ty::Bf16 };
+pub(crate) fn compare_packed(cmp: Cmp, ty: Ty, ftz: bool, regs: Regs, a: Reg, b: Reg) -> (u32, u32) {
+    let ty = if ty == Ty::F16x2 { Ty::F16 } else { Ty::Bf16 };
     let part = |at: u32| {
-        let x = |w: u32| widen(half, u64::from(w >> at & 0xffff));
+        let x = |w: u32| half(ty, ftz, w >> at & 0xffff);
         // SAFETY: `Regs`' invariant.
         unsafe { test2(regs.s32(a), regs.s32(b), |a, b| float(cmp, x(a), x(b))) }
     };
@@ -115,8 +124,11 @@ lane_fn! {
 }
 
 /// d, a, b by the sign of c.
-pub(crate) fn slct(wide: bool, float: bool, regs: Regs, r: &[Reg], mask: u32) {
-    let first = |c: u32| if float { f32::from_bits(c) >= 0.0 } else { c as i32 >= 0 };
+pub(crate) fn slct(wide: bool, (float, ftz): (bool, bool), regs: Regs, r: &[Reg], mask: u32) {
+    let first = |c: u32| match (float, f32::from_bits(c)) {
+        (true, x) => (if ftz { flush(x) } else { x }) >= 0.0,
+        _ => c as i32 >= 0,
+    };
     // SAFETY: `Regs`' invariant.
     unsafe {
         if wide {

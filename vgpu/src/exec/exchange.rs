@@ -5,7 +5,21 @@ use super::lanes::{Regs, lanes};
 use crate::ptx::op::{Rmw, Shfl, Vote};
 use crate::ptx::types::{Class, Reg, Ty};
 
-/// `shfl.sync`: d [, p], a, b, c. A lane whose source is out of its segment, or not active, keeps its own value.
+/// Calls `each` with every membermask that active lanes name, and those lanes: lanes with different masks have nothing to do with each other.
+#[inline(always)]
+pub(crate) fn by_members(members: Reg, regs: Regs, mask: u32, mut each: impl FnMut(u32, u32)) {
+    let named = regs.get32(members);
+    let mut left = mask;
+    while left != 0 {
+        let wanted = named[left.trailing_zeros() as usize];
+        let alike = |lane: &usize| named[*lane] == wanted;
+        let here = if members.is_const() { left } else { lanes(left).filter(alike).fold(0, |m, l| m | 1 << l) };
+        each(wanted, here);
+        left &= !here;
+    }
+}
+
+/// `shfl.sync`: d [, p], a, b, c. A lane whose source is out of its segment, or not among `mask`, keeps its own value.
 pub(crate) fn shuffle(mode: Shfl, regs: Regs, dsts: &[Reg], srcs: &[Reg], mask: u32) {
     let (a, b, c) = (regs.get32(srcs[0]), regs.get32(srcs[1]), regs.get32(srcs[2]));
     let (mut out, mut inside) = (a, 0);
@@ -33,7 +47,7 @@ pub(crate) fn shuffle(mode: Shfl, regs: Regs, dsts: &[Reg], srcs: &[Reg], mask: 
     }
 }
 
-/// `vote.sync` over the active lanes.
+/// `vote.sync` over the lanes of `mask`.
 pub(crate) fn vote(kind: Vote, bits: u32, d: Reg, regs: Regs, mask: u32) {
     let yes = bits & mask;
     let truth = match kind {
@@ -56,7 +70,7 @@ pub(crate) fn match_any(ty: Ty, regs: Regs, d: Reg, a: Reg, mask: u32) {
     regs.set32(d, &std::array::from_fn(same), mask);
 }
 
-/// `match.all.sync`: all active lanes if they agree, else none.
+/// `match.all.sync`: all lanes of `mask` if they agree, else none.
 pub(crate) fn match_all(ty: Ty, regs: Regs, dsts: &[Reg], a: Reg, mask: u32) {
     let v = values(ty, a, regs);
     let first = v[mask.trailing_zeros() as usize & 31];
@@ -64,6 +78,15 @@ pub(crate) fn match_all(ty: Ty, regs: Regs, dsts: &[Reg], a: Reg, mask: u32) {
     regs.set32(dsts[0], &[if all { mask } else { 0 }; 32], mask);
     if let Some(&p) = dsts.get(1) {
         regs.set_pred(p, if all { u32::MAX } else { 0 }, mask);
+    }
+}
+
+/// `elect.sync`: the lowest lane of `mask`, and whether a lane is that one.
+pub(crate) fn elect(regs: Regs, dsts: &[Reg], mask: u32) {
+    let leader = mask.trailing_zeros();
+    regs.set32(dsts[0], &[leader; 32], mask);
+    if let Some(&p) = dsts.get(1) {
+        regs.set_pred(p, 1 << leader, mask);
     }
 }
 

@@ -45,12 +45,24 @@ fn extreme(max: bool, nan: bool, a: f64, b: f64) -> f64 {
     if a_first != max { a } else { b }
 }
 
+/// Sum and what it lost. Where opposite numbers cancel, rounding down gives -0 (IEEE 754, 6.3).
+fn sum(a: f64, b: f64, round: Round) -> (f64, f64) {
+    let (result, error) = two_sum(a, b);
+    (cancelled(result, error, a.is_sign_negative() != b.is_sign_negative(), round), error)
+}
+
+fn cancelled(result: f64, error: f64, opposite: bool, round: Round) -> f64 {
+    if result == 0.0 && error == 0.0 && opposite && round == Round::Down { -0.0 } else { result }
+}
+
 /// Result and what it lost, in f64: exact for the sum and the product of f32s.
-fn two_wide(kind: Fl2, a: f64, b: f64) -> (f64, f64) {
+fn two_wide(kind: Fl2, a: f64, b: f64, round: Round) -> (f64, f64) {
     match kind {
-        Fl2::Add => two_sum(a, b),
-        Fl2::Sub => two_sum(a, -b),
+        Fl2::Add => sum(a, b, round),
+        Fl2::Sub => sum(a, -b, round),
         Fl2::Mul => (a * b, a.mul_add(b, -(a * b))),
+        // An exact infinity, or a NaN.
+        Fl2::Div if b == 0.0 => (a / b, 0.0),
         Fl2::Div => {
             let q = a / b;
             let rest = (-q).mul_add(b, a);
@@ -72,22 +84,23 @@ fn two32(kind: Fl2, a: f32, b: f32, fin: Finish) -> f32 {
         return f32::from_bits((b.to_bits() & 0x7fff_ffff) | (a.to_bits() & 0x8000_0000));
     }
     let (a, b) = if fin.ftz { (flush(a), flush(b)) } else { (a, b) };
-    let (result, error) = two_wide(kind, f64::from(a), f64::from(b));
+    let (result, error) = two_wide(kind, f64::from(a), f64::from(b), fin.round);
     finish32(f32::from_bits(F32.round(result, lost(result, error), fin.round)), fin)
 }
 
 fn two64(kind: Fl2, a: f64, b: f64, round: Round) -> f64 {
-    let (result, error) = two_wide(kind, a, b);
+    let (result, error) = two_wide(kind, a, b, round);
     if round == Round::Nearest || !a.is_finite() || !b.is_finite() { result } else { directed(result, error, round) }
 }
 
 /// Fused multiply-add in f64 and what it lost.
-fn fma_wide(a: f64, b: f64, c: f64) -> (f64, f64) {
+fn fma_wide(a: f64, b: f64, c: f64, round: Round) -> (f64, f64) {
     let product = a * b;
     let low = a.mul_add(b, -product);
     let (sum, rest) = two_sum(product, c);
     let result = a.mul_add(b, c);
-    (result, lost(result, (sum - result) + (rest + low)))
+    let error = lost(result, (sum - result) + (rest + low));
+    (cancelled(result, error, product.is_sign_negative() != c.is_sign_negative(), round), error)
 }
 
 fn fma32(a: f32, b: f32, c: f32, fin: Finish) -> f32 {
@@ -95,7 +108,7 @@ fn fma32(a: f32, b: f32, c: f32, fin: Finish) -> f32 {
     if fin.round == Round::Nearest {
         return finish32(a.mul_add(b, c), fin);
     }
-    let (result, error) = two_sum(f64::from(a) * f64::from(b), f64::from(c));
+    let (result, error) = sum(f64::from(a) * f64::from(b), f64::from(c), fin.round);
     finish32(f32::from_bits(F32.round(result, lost(result, error), fin.round)), fin)
 }
 
@@ -107,11 +120,11 @@ fn one32(kind: Fl1, a: f32, fin: Finish) -> f32 {
         _ => {}
     }
     let x = f64::from(if fin.ftz { flush(a) } else { a });
-    let (result, error) = one_wide(kind, x);
+    let (result, error) = one_wide(kind, x, fin.round);
     finish32(f32::from_bits(F32.round(result, lost(result, error), fin.round)), fin)
 }
 
-fn one_wide(kind: Fl1, x: f64) -> (f64, f64) {
+fn one_wide(kind: Fl1, x: f64, round: Round) -> (f64, f64) {
     match kind {
         Fl1::Neg => (-x, 0.0),
         Fl1::Abs => (x.abs(), 0.0),
@@ -119,7 +132,7 @@ fn one_wide(kind: Fl1, x: f64) -> (f64, f64) {
             let root = x.sqrt();
             (root, (-root).mul_add(root, x))
         }
-        Fl1::Rcp => two_wide(Fl2::Div, 1.0, x),
+        Fl1::Rcp => two_wide(Fl2::Div, 1.0, x, round),
         Fl1::Rsqrt => (1.0 / x.sqrt(), 0.0),
         Fl1::Ex2 => (x.exp2(), 0.0),
         Fl1::Lg2 => (x.log2(), 0.0),
@@ -130,20 +143,20 @@ fn one_wide(kind: Fl1, x: f64) -> (f64, f64) {
 }
 
 fn one64(kind: Fl1, x: f64, fin: Finish) -> f64 {
-    let (result, error) = one_wide(kind, x);
+    let (result, error) = one_wide(kind, x, fin.round);
     let result = if matches!(kind, Fl1::Neg | Fl1::Abs) || !x.is_finite() { result } else { directed(result, error, fin.round) };
     if fin.ftz && result.abs() < f64::MIN_POSITIVE { 0f64.copysign(result) } else { result }
 }
 
 /// A half format: its bits to f64 and back.
 #[derive(Clone, Copy)]
-enum Half {
+pub(crate) enum Half {
     F16,
     Bf16,
 }
 
 impl Half {
-    fn of(ty: Ty) -> Self {
+    pub(crate) fn of(ty: Ty) -> Self {
         if matches!(ty, Ty::Bf16 | Ty::Bf16x2) { Self::Bf16 } else { Self::F16 }
     }
     fn format(self) -> Format {
@@ -159,15 +172,27 @@ impl Half {
             Self::Bf16 => bf16_to_f32(bits & 0xffff),
         }
     }
+    /// The least that is not denormal.
+    pub(crate) fn least(self) -> f64 {
+        match self {
+            Self::F16 => 1.0 / 16_384.0,
+            Self::Bf16 => f32::MIN_POSITIVE.into(),
+        }
+    }
+    /// An operand.
+    #[inline(always)]
+    fn operand(self, bits: u32, fin: Finish) -> f64 {
+        let x = f64::from(self.get(bits));
+        if fin.ftz && x.abs() < self.least() { 0f64.copysign(x) } else { x }
+    }
     fn put(self, result: f64, error: f64, fin: Finish) -> u32 {
         let bits = self.format().round(result, lost(result, error), fin.round);
         let value = self.get(bits);
-        let least = if matches!(self, Self::F16) { 6.103_515_6e-5 } else { f32::MIN_POSITIVE };
         match () {
             () if fin.sat && value.is_nan() => 0,
             () if (fin.sat || fin.relu) && value <= 0.0 => 0,
             () if fin.sat && value > 1.0 => self.format().round(1.0, 0.0, Round::Nearest),
-            () if fin.ftz && value.abs() < least => bits & 0x8000,
+            () if fin.ftz && f64::from(value.abs()) < self.least() => bits & 0x8000,
             () => bits,
         }
     }
@@ -185,7 +210,7 @@ fn two_half(kind: Fl2, ty: Ty, a: u32, b: u32, fin: Finish) -> u32 {
         if kind == Fl2::Copysign {
             return (b >> at & 0x7fff) | (a >> at & 0x8000);
         }
-        let (result, error) = two_wide(kind, f64::from(half.get(a >> at)), f64::from(half.get(b >> at)));
+        let (result, error) = two_wide(kind, half.operand(a >> at, fin), half.operand(b >> at, fin), fin.round);
         half.put(result, error, fin)
     })
 }
@@ -193,8 +218,8 @@ fn two_half(kind: Fl2, ty: Ty, a: u32, b: u32, fin: Finish) -> u32 {
 fn fma_half(ty: Ty, a: u32, b: u32, c: u32, fin: Finish) -> u32 {
     let half = Half::of(ty);
     halves(ty, |at| {
-        let (x, y, z) = (half.get(a >> at), half.get(b >> at), half.get(c >> at));
-        let (result, error) = two_sum(f64::from(x) * f64::from(y), f64::from(z));
+        let (x, y, z) = (half.operand(a >> at, fin), half.operand(b >> at, fin), half.operand(c >> at, fin));
+        let (result, error) = sum(x * y, z, fin.round);
         half.put(result, error, fin)
     })
 }
@@ -217,12 +242,16 @@ fn f64_to_f16(x: f64) -> u32 {
 
 fn one_half(kind: Fl1, ty: Ty, a: u32, fin: Finish) -> u32 {
     let half = Half::of(ty);
-    halves(ty, |at| match kind {
-        Fl1::Neg => (a >> at & 0xffff) ^ 0x8000,
-        Fl1::Abs => a >> at & 0x7fff,
-        _ => {
-            let (result, error) = one_wide(kind, f64::from(half.get(a >> at)));
-            half.put(result, error, fin)
+    halves(ty, |at| {
+        let x = half.operand(a >> at, fin);
+        let bits = if x == 0.0 { a >> at & 0x8000 } else { a >> at & 0xffff };
+        match kind {
+            Fl1::Neg => bits ^ 0x8000,
+            Fl1::Abs => bits & 0x7fff,
+            _ => {
+                let (result, error) = one_wide(kind, x, fin.round);
+                half.put(result, error, fin)
+            }
         }
     })
 }
@@ -309,7 +338,7 @@ lane_fn! {
                         map3(d, a, b, c, mask, |a: f64, b: f64, c: f64| a.mul_add(b, c));
                     } else {
                         map3(d, a, b, c, mask, |a: f64, b: f64, c: f64| {
-                            let (result, error) = fma_wide(a, b, c);
+                            let (result, error) = fma_wide(a, b, c, fin.round);
                             directed(result, error, fin.round)
                         });
                     }

@@ -93,6 +93,7 @@ macro_rules! int {
                     Int3::Mad24Lo | Int3::Mad24Hi => {
                         (mul24(kind == Int3::Mad24Hi, $signed, a as i64, b as i64) as $t).wrapping_add(c)
                     }
+                    Int3::Mad24HiSat => (mul24(true, $signed, a as i64, b as i64) as $t).saturating_add(c),
                     Int3::Sad => c.wrapping_add(if a < b { b.wrapping_sub(a) } else { a.wrapping_sub(b) }),
                 }
             }

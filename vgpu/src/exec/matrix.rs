@@ -110,7 +110,7 @@ fn count(rows: u8, cols: u8, bits: u32) -> usize {
 
 lane_fn! {
     /// `mma.sync`: registers are D, A, B, C.
-    fn mma(shape: Mma, regs: Regs, r: &[Reg]) {
+    fn mma(shape: Mma, regs: Regs, r: &[Reg], mask: u32) {
         let (d, a, b, c) = parts(
             r, count(shape.m, shape.n, shape.d.bits()), count(shape.m, shape.k, shape.a.bits()), count(shape.k, shape.n, shape.b.bits()),
         );
@@ -123,7 +123,7 @@ lane_fn! {
                 gather(&mut tb, regs, b, bbits, spot_b, tall, |w| small_int(shape.b, w as u32));
                 gather(&mut tc, regs, c, cbits, spot_c, tall, |w| w as u32 as i32);
                 ints(shape, &ta, &tb, &mut tc);
-                scatter(regs, d, 32, |lane, r, j| { let (x, y) = spot_c(lane, r, j, 1, tall); u64::from(tc.0[x][y] as u32) });
+                scatter(regs, d, 32, mask, |lane, r, j| { let (x, y) = spot_c(lane, r, j, 1, tall); u64::from(tc.0[x][y] as u32) });
             }
             MmaTy::F64 => {
                 let (mut ta, mut tb, mut tc) = (Tile([[0f64; SIDE]; SIDE]), Tile([[0f64; SIDE]; SIDE]), Tile([[0f64; SIDE]; SIDE]));
@@ -131,7 +131,7 @@ lane_fn! {
                 gather(&mut tb, regs, b, 64, spot_b, tall, f64::from_bits);
                 gather(&mut tc, regs, c, 64, spot_c, tall, f64::from_bits);
                 multiply(shape, &ta, &tb, &mut tc, |a: f64, b, c| a.mul_add(b, c));
-                scatter(regs, d, 64, |lane, r, j| { let (x, y) = spot_c(lane, r, j, 1, tall); tc.0[x][y].to_bits() });
+                scatter(regs, d, 64, mask, |lane, r, j| { let (x, y) = spot_c(lane, r, j, 1, tall); tc.0[x][y].to_bits() });
             }
             _ => {
                 let (mut ta, mut tb, mut tc) = (Tile([[0f32; SIDE]; SIDE]), Tile([[0f32; SIDE]; SIDE]), Tile([[0f32; SIDE]; SIDE]));
@@ -141,7 +141,7 @@ lane_fn! {
                 multiply(shape, &ta, &tb, &mut tc, |a: f32, b, c| a.mul_add(b, c));
                 let bits = shape.d.bits();
                 let per = (32 / bits) as usize;
-                scatter(regs, d, bits, |lane, r, j| { let (x, y) = spot_c(lane, r, j, per, tall); result(shape.d, tc.0[x][y]) });
+                scatter(regs, d, bits, mask, |lane, r, j| { let (x, y) = spot_c(lane, r, j, per, tall); result(shape.d, tc.0[x][y]) });
             }
         }
     }
@@ -177,22 +177,18 @@ fn ints(shape: Mma, a: &Tile<i32>, b: &Tile<i32>, c: &mut Tile<i32>) {
 
 /// Writes registers from elements of `bits` bits.
 #[inline(always)]
-fn scatter(regs: Regs, list: &[Reg], bits: u32, element: impl Fn(usize, usize, usize) -> u64) {
+fn scatter(regs: Regs, list: &[Reg], bits: u32, mask: u32, element: impl Fn(usize, usize, usize) -> u64) {
     let per = (32 / bits).max(1) as usize;
     for (r, &reg) in list.iter().enumerate() {
         let mut out = [0u64; 32];
         for (lane, o) in out.iter_mut().enumerate() {
             *o = (0..per).fold(0, |w, j| w | element(lane, r, j) << (bits as usize * j));
         }
-        write(regs, reg, &out);
-    }
-}
-
-fn write(regs: Regs, reg: Reg, words: &[u64; 32]) {
-    if reg.class() == Class::R64 {
-        regs.set64(reg, words, FULL);
-    } else {
-        regs.set32(reg, &words.map(|w| w as u32), FULL);
+        if reg.class() == Class::R64 {
+            regs.set64(reg, &out, mask);
+        } else {
+            regs.set32(reg, &out.map(|w| w as u32), mask);
+        }
     }
 }
 
@@ -218,7 +214,7 @@ fn gather_wmma<T: Copy>(
 
 lane_fn! {
     /// `wmma.mma`: registers are D, A, B, C.
-    fn wmma(shape: Mma, dst: usize, regs: Regs, r: &[Reg]) {
+    fn wmma(shape: Mma, dst: usize, regs: Regs, r: &[Reg], mask: u32) {
         let (na, nb) = shape.wmma_registers();
         let (na, nb) = (na as usize, nb as usize);
         let (d, a, b, c) = parts(r, dst, na, nb);
@@ -232,7 +228,7 @@ lane_fn! {
                 gather_wmma(&mut tb, regs, b, 8, (k, n), |w| small_int(shape.b, w as u32));
                 gather_wmma(&mut tc, regs, c, 32, (m, n), |w| w as u32 as i32);
                 ints(shape, &ta, &tb, &mut tc);
-                scatter(regs, d, 32, |lane, r, j| { let (x, y) = at(lane, r, j, 1); u64::from(tc.0[x][y] as u32) });
+                scatter(regs, d, 32, mask, |lane, r, j| { let (x, y) = at(lane, r, j, 1); u64::from(tc.0[x][y] as u32) });
             }
             MmaTy::F64 => {
                 let (mut ta, mut tb, mut tc) = (Tile([[0f64; SIDE]; SIDE]), Tile([[0f64; SIDE]; SIDE]), Tile([[0f64; SIDE]; SIDE]));
@@ -240,7 +236,7 @@ lane_fn! {
                 gather_wmma(&mut tb, regs, b, 64, (k, n), f64::from_bits);
                 gather_wmma(&mut tc, regs, c, 64, (m, n), f64::from_bits);
                 multiply(shape, &ta, &tb, &mut tc, |a: f64, b, c| a.mul_add(b, c));
-                scatter(regs, d, 64, |lane, r, j| { let (x, y) = at(lane, r, j, 1); tc.0[x][y].to_bits() });
+                scatter(regs, d, 64, mask, |lane, r, j| { let (x, y) = at(lane, r, j, 1); tc.0[x][y].to_bits() });
             }
             _ => {
                 let (mut ta, mut tb, mut tc) = (Tile([[0f32; SIDE]; SIDE]), Tile([[0f32; SIDE]; SIDE]), Tile([[0f32; SIDE]; SIDE]));
@@ -250,7 +246,7 @@ lane_fn! {
                 multiply(shape, &ta, &tb, &mut tc, |a: f32, b, c| a.mul_add(b, c));
                 let bits = shape.d.bits();
                 let per = (32 / bits) as usize;
-                scatter(regs, d, bits, |lane, r, j| { let (x, y) = at(lane, r, j, per); result(shape.d, tc.0[x][y]) });
+                scatter(regs, d, bits, mask, |lane, r, j| { let (x, y) = at(lane, r, j, per); result(shape.d, tc.0[x][y]) });
             }
         }
     }
@@ -267,14 +263,14 @@ fn pair(rows: &Rows, lane: usize, trans: bool) -> u32 {
 }
 
 /// `movmatrix`: an 8×8 matrix transposed across the lanes.
-pub(crate) fn movmatrix(regs: Regs, r: &[Reg]) {
+pub(crate) fn movmatrix(regs: Regs, r: &[Reg], mask: u32) {
     let words = regs.get32(r[1]);
     let mut rows: Rows = [[0; 8]; 8];
     for (lane, w) in words.iter().enumerate() {
         rows[lane / 4][lane % 4 * 2] = *w as u16;
         rows[lane / 4][lane % 4 * 2 + 1] = (*w >> 16) as u16;
     }
-    regs.set32(r[0], &std::array::from_fn(|lane| pair(&rows, lane, true)), FULL);
+    regs.set32(r[0], &std::array::from_fn(|lane| pair(&rows, lane, true)), mask);
 }
 
 impl Worker<'_> {
@@ -286,7 +282,7 @@ impl Worker<'_> {
         turn: Turn<'_>,
         (count, trans): (u8, bool),
     ) -> Result<(), Fault> {
-        let Turn { inst, r, regs, .. } = turn;
+        let Turn { inst, r, regs, mask } = turn;
         let dst = usize::from(inst.dst);
         let pointers = self.row_pointers(b, w, turn, (count, Access::Read))?;
         for (matrix, &d) in r[..dst].iter().enumerate() {
@@ -295,7 +291,7 @@ impl Worker<'_> {
                 // SAFETY: checked for 16 aligned bytes of the block's own memory.
                 *out = unsafe { *pointers[matrix * 8 + row].cast::<[u16; 8]>() };
             }
-            regs.set32(d, &std::array::from_fn(|lane| pair(&rows, lane, trans)), FULL);
+            regs.set32(d, &std::array::from_fn(|lane| pair(&rows, lane, trans)), mask);
         }
         Ok(())
     }
@@ -330,6 +326,7 @@ impl Worker<'_> {
         turn: Turn<'_>,
         (count, access): (u8, Access),
     ) -> Result<[*mut u8; 32], Fault> {
+        self.all_here(b, turn, w);
         let inst = turn.inst;
         let base = turn.r[inst.dst as usize];
         let addresses = self.addresses(inst, base, Space::Shared, turn.regs).map(|a| a & 0xffff_ffff);
@@ -340,7 +337,8 @@ impl Worker<'_> {
 
     /// `wmma.load` and `wmma.store`. In row-major memory a lane's elements are neighbours and move in pieces of up to 16 bytes; else one by one.
     pub(crate) fn wmma_memory(&mut self, b: &mut BlockMemory, w: &mut Warp, turn: Turn<'_>, mem: WmmaMem) -> Result<(), Fault> {
-        let Turn { inst, r, regs, .. } = turn;
+        self.all_here(b, turn, w);
+        let Turn { inst, r, regs, mask: active } = turn;
         let dst = usize::from(inst.dst);
         let base = self.addresses(inst, r[dst], mem.space, regs)[0];
         let stride = u64::from(regs.get32(r[dst + 1])[0]);
@@ -373,7 +371,7 @@ impl Worker<'_> {
             })?;
         }
         if access == Access::Read {
-            give_elements(mem.ty, data, regs, &elements);
+            give_elements(mem.ty, data, regs, active, &elements);
         }
         Ok(())
     }
@@ -410,9 +408,9 @@ fn take_elements(ty: Ty, data: &[Reg], regs: Regs, elements: &mut [[u64; 32]]) {
 }
 
 /// Registers of a fragment's elements, repeated as often as the registers want.
-fn give_elements(ty: Ty, data: &[Reg], regs: Regs, elements: &[[u64; 32]]) {
+fn give_elements(ty: Ty, data: &[Reg], regs: Regs, mask: u32, elements: &[[u64; 32]]) {
     let bits = ty.bytes() * 8;
-    scatter(regs, data, bits, |lane, r, j| {
+    scatter(regs, data, bits, mask, |lane, r, j| {
         let per = (32 / bits).max(1) as usize;
         elements[(r * per + j) % elements.len()][lane]
     });

@@ -104,6 +104,15 @@ impl Pattern {
         lanes(self.mask).filter(touches).map(|lane| lane as u32).find(|&lane| lane != not).unwrap_or_else(|| self.lane_at(rel))
     }
 
+    /// The lanes that touch any of the `bytes` bytes from `rel` away from the first on.
+    pub(crate) fn lanes_in(&self, rel: i64, bytes: i64) -> u32 {
+        let touches = |lane: &usize| {
+            let start = self.rel[*lane] as i64;
+            start < rel + bytes && rel < start + i64::from(self.bytes)
+        };
+        lanes(self.mask).filter(touches).fold(0, |m, l| m | 1 << l)
+    }
+
     /// Finds the owners of granules of `1 << shift` bytes, at most 4. Where the warp accesses as one, all belong to [`SEVERAL`].
     #[inline]
     pub(crate) fn own(&mut self, shift: u32, as_one: bool) {

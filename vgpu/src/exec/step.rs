@@ -11,6 +11,9 @@ use crate::launch::Fault;
 use crate::ptx::op::{BarKind, Finish, Inst, Op, Order, Space, Special};
 use crate::ptx::types::{Class, Reg, Ty};
 
+/// Bytes of an assertion's text that are told.
+const TEXT_MOST: usize = 1024;
+
 /// Why a warp stopped running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stop {
@@ -78,7 +81,7 @@ impl Worker<'_> {
             if mask == 0 {
                 continue;
             }
-            if self.arithmetic(turn, w) {
+            if self.arithmetic(b, turn, w) {
                 continue;
             }
             match self.effect(b, w, turn) {
@@ -96,16 +99,16 @@ impl Worker<'_> {
 
     /// What only reads and writes registers; says whether it was that.
     #[inline(always)]
-    fn arithmetic(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn arithmetic(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Fma(Ty::F32, fin) if fin == Finish::default() => float::fma_plain(regs, r, mask),
             Op::Int2(kind, ty) => int::int2(kind, ty, regs, r, mask),
             Op::Mov32 => regs.set32(r[0], &regs.get32(r[1]), mask),
             Op::Mov64 => regs.set64(r[0], &regs.get64(r[1]), mask),
-            Op::Setp { cmp, ty: ty @ (Ty::F16x2 | Ty::Bf16x2), combine, negate, .. } => {
+            Op::Setp { cmp, ty: ty @ (Ty::F16x2 | Ty::Bf16x2), combine, negate, ftz } => {
                 let (dsts, srcs) = r.split_at(inst.dst as usize);
-                let (low, high) = compare::compare_packed(cmp, ty, regs, srcs[0], srcs[1]);
+                let (low, high) = compare::compare_packed(cmp, ty, ftz, regs, srcs[0], srcs[1]);
                 let third = third(regs, srcs, negate);
                 for (&d, bits) in dsts.iter().zip([low, high]) {
                     regs.set_pred(d, compare::combined(combine, bits, third), mask);
@@ -127,12 +130,12 @@ impl Worker<'_> {
             Op::MadWide(ty) => int::mad_wide(ty, regs, r, mask),
             Op::Selp(ty) => compare::selp(ty.class() == Some(Class::R64), regs, r, mask),
             Op::Cvta { space, to } => cvta(space, to, regs, r, mask),
-            _ => return self.rarer(turn, w),
+            _ => return self.rarer(b, turn, w),
         }
         true
     }
 
-    fn rarer(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn rarer(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
         match inst.op {
             Op::Nop => {}
@@ -150,12 +153,12 @@ impl Worker<'_> {
             Op::Dp2a { a_signed, b_signed, hi } => int::dot(Some(hi), a_signed, b_signed, regs, r, mask),
             Op::Szext { signed, wrap } => int::szext(signed, wrap, regs, r, mask),
             Op::Bmsk { wrap } => int::bmsk(wrap, regs, r, mask),
-            Op::Slct { ty, float } => compare::slct(ty.class() == Some(Class::R64), float, regs, r, mask),
+            Op::Slct { ty, float, ftz } => compare::slct(ty.class() == Some(Class::R64), (float, ftz), regs, r, mask),
             Op::Set { cmp, ty, to, combine, negate, ftz } => {
                 let third = third(regs, &r[1..], negate);
                 let packed = matches!(ty, Ty::F16x2 | Ty::Bf16x2);
                 let (low, high) = if packed {
-                    compare::compare_packed(cmp, ty, regs, r[1], r[2])
+                    compare::compare_packed(cmp, ty, ftz, regs, r[1], r[2])
                 } else {
                     (compare::compare(cmp, ty, ftz, regs, r[1], r[2]), 0)
                 };
@@ -185,38 +188,69 @@ impl Worker<'_> {
                 };
                 regs.set_pred(r[0], (0..32).filter(inside).fold(0, |m, l| m | 1 << l), mask);
             }
-            _ => return self.between_lanes(turn, w),
+            _ => return self.between_lanes(b, turn, w),
         }
         true
     }
 
-    fn between_lanes(&mut self, turn: Turn<'_>, w: &mut Warp) -> bool {
+    fn between_lanes(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) -> bool {
         let Turn { inst, r, regs, mask } = turn;
-        let (dsts, srcs) = r.split_at(inst.dst as usize);
         match inst.op {
-            Op::Shfl(mode) => exchange::shuffle(mode, regs, dsts, srcs, mask),
-            Op::Vote { kind, negate } => {
-                exchange::vote(kind, regs.pred(srcs[0]) ^ if negate { FULL } else { 0 }, dsts[0], regs, mask);
-            }
-            Op::MatchAny(ty) => exchange::match_any(ty, regs, dsts[0], srcs[0], mask),
-            Op::MatchAll(ty) => exchange::match_all(ty, regs, dsts, srcs[0], mask),
-            Op::Redux { rmw, ty } => exchange::redux(rmw, ty, regs, dsts[0], srcs[0], mask),
-            Op::Activemask => regs.set32(dsts[0], &[mask; 32], mask),
-            Op::Elect => {
-                let leader = mask.trailing_zeros();
-                regs.set32(dsts[0], &[leader; 32], mask);
-                if let Some(&p) = dsts.get(1) {
-                    regs.set_pred(p, 1 << leader, mask);
+            Op::Shfl(_) | Op::Vote { .. } | Op::MatchAny(_) | Op::MatchAll(_) => self.exchange(b, turn, w),
+            Op::Redux { .. } | Op::Elect | Op::WarpSync => self.exchange(b, turn, w),
+            Op::Activemask => regs.set32(r[0], &[mask; 32], mask),
+            Op::Mma(_) | Op::WmmaMma { .. } | Op::Movmatrix => {
+                self.all_here(b, turn, w);
+                match inst.op {
+                    Op::Mma(shape) => matrix::mma(shape, regs, r, mask),
+                    Op::WmmaMma { shape } => matrix::wmma(shape, inst.dst.into(), regs, r, mask),
+                    _ => matrix::movmatrix(regs, r, mask),
                 }
             }
-            Op::WarpSync => w.syncs = w.syncs.wrapping_add(1),
-            Op::Mma(shape) => matrix::mma(shape, regs, r),
-            Op::WmmaMma { shape } => matrix::wmma(shape, dsts.len(), regs, r),
-            Op::Movmatrix => matrix::movmatrix(regs, r),
             Op::CpCommit => w.copies.commit(mask),
             _ => return false,
         }
         true
+    }
+
+    /// What lanes do together with those their membermask names.
+    fn exchange(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &mut Warp) {
+        let Turn { inst, r, regs, mask: active } = turn;
+        let (dsts, srcs) = r.split_at(inst.dst as usize);
+        exchange::by_members(srcs[srcs.len() - 1], regs, active, |named, mask| {
+            if mask != named & w.alive {
+                let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
+                let (id, alive) = (w.id, named & w.alive);
+                self.report(b, site, FindingKind::DivergentBarrier, None, |_| {
+                    format!(
+                        "brings the lanes {mask:#010x} of warp {id} to an exchange whose membermask {named:#010x} names the living lanes {alive:#010x}"
+                    )
+                });
+            }
+            match inst.op {
+                Op::Shfl(mode) => exchange::shuffle(mode, regs, dsts, srcs, mask),
+                Op::Vote { kind, negate } => {
+                    exchange::vote(kind, regs.pred(srcs[0]) ^ if negate { FULL } else { 0 }, dsts[0], regs, mask);
+                }
+                Op::MatchAny(ty) => exchange::match_any(ty, regs, dsts[0], srcs[0], mask),
+                Op::MatchAll(ty) => exchange::match_all(ty, regs, dsts, srcs[0], mask),
+                Op::Redux { rmw, ty } => exchange::redux(rmw, ty, regs, dsts[0], srcs[0], mask),
+                Op::Elect => exchange::elect(regs, dsts, mask),
+                _ => w.synchronise(named & mask),
+            }
+        });
+    }
+
+    /// An instruction of the whole warp wants all its lanes.
+    pub(super) fn all_here(&mut self, b: &BlockMemory, turn: Turn<'_>, w: &Warp) {
+        if turn.mask == w.alive {
+            return;
+        }
+        let site = super::worker::Site { inst: turn.inst, warp: w.id, lane: turn.mask.trailing_zeros() };
+        let (here, all) = (turn.mask.count_ones(), w.alive.count_ones());
+        self.report(b, site, FindingKind::DivergentBarrier, None, |_| {
+            format!("brings {here} of the {all} threads of warp {} to an instruction in which all must take part", w.id)
+        });
     }
 
     /// What touches memory or the flow of control.
@@ -224,12 +258,12 @@ impl Worker<'_> {
         let Turn { inst, r, regs, mask } = turn;
         let dst = inst.dst as usize;
         match inst.op {
-            Op::Ld { space, ty, order } => {
-                let what = Transfer { ty, count: dst as u32, access: Access::Read, order };
+            Op::Ld { space, ty, order: Order::Weak } => {
+                let what = Transfer { ty, count: dst as u32, access: Access::Read, order: Order::Weak };
                 self.transfer(b, w, turn, (space, what), |p, m| load(p, ty, &r[..dst], regs, m))?;
             }
-            Op::St { space, ty, order } => {
-                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
+            Op::St { space, ty, order: Order::Weak } => {
+                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order: Order::Weak };
                 self.transfer(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
                 if !b.spoiled.is_empty() {
                     self.spoil(b);
@@ -266,19 +300,23 @@ impl Worker<'_> {
                 let values = self.special(special, b, w);
                 set_any(regs, r[0], &values, mask);
             }
-            Op::Atom { space, rmw, ty } | Op::Red { space, rmw, ty } => {
+            Op::Ld { space, ty, order } => {
+                let what = Transfer { ty, count: dst as u32, access: Access::Read, order };
+                self.ordered(b, w, turn, (space, what), |p, m| load(p, ty, &r[..dst], regs, m))?;
+            }
+            Op::St { space, ty, order } => {
+                let what = Transfer { ty, count: inst.src as u32 - 1, access: Access::Write, order };
+                self.ordered(b, w, turn, (space, what), |p, m| store(p, ty, &r[1..], regs, m))?;
+                self.spoil(b);
+            }
+            Op::Atom { space, rmw, ty, order } | Op::Red { space, rmw, ty, order } => {
                 let update = Update { rmw, ty, values: &r[dst + 1..], old: r[..dst].first().copied() };
-                let what = Transfer { ty, count: 1, access: Access::Atomic, order: Order::Strong };
-                self.transfer(b, w, turn, (space, what), |p, m| atomics::apply(&update, p, regs, m))?;
+                let what = Transfer { ty, count: 1, access: Access::Atomic, order };
+                self.ordered(b, w, turn, (space, what), |p, m| atomics::apply(&update, p, regs, m))?;
             }
             Op::Brx => self.brx(w, turn),
             Op::WmmaLoad(mem) | Op::WmmaStore(mem) => self.wmma_memory(b, w, turn, mem)?,
-            Op::Fence => {
-                if !b.fenced {
-                    b.fenced = true;
-                    self.env.publish(b.index);
-                }
-            }
+            Op::Fence => b.handover.fence(),
             Op::Nanosleep => return Ok(Some(Stop::Yield)),
             Op::Mbar(kind) => {
                 if self.mbarrier(b, w, turn, kind)? {
@@ -288,13 +326,12 @@ impl Worker<'_> {
             Op::CopyLocal { from, to, bytes } => copy_local(w, self.env.function.local_bytes, from, to, bytes, mask),
             Op::Trap => {
                 let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
-                return Err(self.fault(
-                    b,
-                    site,
-                    FindingKind::Trap,
-                    "executes a trap (a failed assertion or `__trap()`)".into(),
-                    None,
-                ));
+                return Err(self.fault(b, site, FindingKind::Trap, "executes a trap (`__trap()`)".into(), None));
+            }
+            Op::Assert => {
+                let site = super::worker::Site { inst, warp: w.id, lane: mask.trailing_zeros() };
+                let what = self.assertion(w, inst, mask.trailing_zeros() as usize);
+                return Err(self.fault(b, site, FindingKind::Assert, what, None));
             }
             other => {
                 self.env.stop.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -323,6 +360,67 @@ impl Worker<'_> {
             each(&pointers, mask);
             Ok(())
         })
+    }
+
+    /// A strong access, or an atomic: hands on to other blocks and takes over from them.
+    fn ordered(
+        &mut self,
+        b: &mut BlockMemory,
+        w: &mut Warp,
+        turn: Turn<'_>,
+        (space, what): (Space, Transfer),
+        each: impl Fn(&[*mut u8; 32], u32),
+    ) -> Result<(), Fault> {
+        let base = turn.r[turn.inst.dst as usize];
+        let addresses = self.addresses(turn.inst, base, space, turn.regs);
+        let global = match space {
+            Space::Generic => lanes(turn.mask).any(|l| super::access::place(addresses[l]).0 == Space::Global),
+            _ => space == Space::Global,
+        };
+        if global && what.access != Access::Read {
+            b.handover.give(&self.env.publications, b.index, what.order == Order::Release);
+        }
+        self.transfer(b, w, turn, (space, what), each)?;
+        // A `red` gives nothing back that could tell of another block.
+        if global && turn.inst.dst > 0 {
+            b.handover.take(&self.env.publications);
+        }
+        Ok(())
+    }
+
+    /// What a lane's failed assertion says: condition, function, file and line, as far as they are there.
+    fn assertion(&self, w: &Warp, inst: &Inst, lane: usize) -> String {
+        let places = &self.env.function.tables[inst.imm as usize];
+        let stretch = self.env.function.local_bytes as usize;
+        let local = w.local.iter().flat_map(|word| word.to_le_bytes()).skip(lane * stretch).take(stretch);
+        let local: Vec<u8> = local.collect();
+        let word = |at: usize, bytes: usize| {
+            let from = *places.get(at)? as usize;
+            Some(local.get(from..from + bytes)?.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)))
+        };
+        let text = |at: usize| word(at, 8).and_then(|address| self.text(address));
+        let mut what = format!("fails the assertion `{}`", text(0).unwrap_or_default());
+        if let Some(function) = text(3) {
+            what += &format!(" in `{function}`");
+        }
+        if let (Some(file), Some(line)) = (text(1), word(2, 4)) {
+            what += &format!(" ({file}:{line})");
+        }
+        what
+    }
+
+    /// A text that ends with a zero.
+    fn text(&self, address: u64) -> Option<String> {
+        let mut byte = [0];
+        let mut all = Vec::new();
+        while all.len() < TEXT_MOST {
+            self.env.memory.read(address.wrapping_add(all.len() as u64), &mut byte).ok()?;
+            if byte[0] == 0 {
+                break;
+            }
+            all.push(byte[0]);
+        }
+        Some(String::from_utf8_lossy(&all).into_owned())
     }
 
     fn brx(&mut self, w: &mut Warp, turn: Turn<'_>) {

@@ -42,7 +42,7 @@ fn role(op: Op) -> Role {
         Op::St { space: Space::Shared, ty, .. } => Role::ToShared(ty),
         Op::Selp(_) => Role::Select,
         Op::St { .. } | Op::Ld { .. } | Op::Atom { .. } | Op::Red { .. } | Op::CpAsync { .. } | Op::Mbar(_) => Role::Use,
-        Op::Bra | Op::Exit | Op::Trap | Op::Brx | Op::Bar { .. } | Op::Vote { .. } => Role::Use,
+        Op::Bra | Op::Exit | Op::Trap | Op::Assert | Op::Brx | Op::Bar { .. } | Op::Vote { .. } => Role::Use,
         Op::Shfl(_) | Op::MatchAny(_) | Op::MatchAll(_) | Op::Redux { .. } | Op::Movmatrix => Role::Use,
         Op::Ldmatrix { .. } | Op::Stmatrix { .. } | Op::WmmaLoad(_) | Op::WmmaStore(_) | Op::WmmaMma { .. } => Role::Use,
         _ => Role::Lanewise,

@@ -5,6 +5,7 @@
 
 use super::copies::Copies;
 use super::lanes::{L32, L64, Regs};
+use crate::check::lanes::{Moment, Parted};
 use crate::ptx::Function;
 use crate::ptx::types::Reg;
 
@@ -38,8 +39,10 @@ pub(crate) struct Warp {
     stack: Vec<Waiting>,
     pub(crate) carry: u32,
     pub(crate) copies: Copies,
-    /// Times the warp's lanes synchronised: `__syncwarp`s, and barriers they waited at.
-    pub(crate) syncs: u32,
+    /// Times lanes of the warp synchronised: `__syncwarp`s, and barriers they waited at.
+    syncs: u32,
+    /// Which lanes know of which, where some have synchronised since all did.
+    pub(crate) parted: Option<Box<Parted>>,
     pub(crate) executed: u64,
     /// Local memory, one stretch a lane.
     pub(crate) local: Vec<u64>,
@@ -65,6 +68,7 @@ impl Warp {
             carry: 0,
             copies: Copies::default(),
             syncs: 0,
+            parted: None,
             executed: 0,
             local: vec![0; function.local_bytes as usize / 8 * 32],
             state: State::Ready,
@@ -81,7 +85,25 @@ impl Warp {
         self.stack.clear();
         self.copies.clear();
         (self.id, self.pc, self.mask, self.alive, self.join) = (id, 0, mask, mask, u32::MAX);
-        (self.carry, self.syncs, self.executed, self.state, self.result) = (0, 0, 0, State::Ready, None);
+        (self.carry, self.syncs, self.parted, self.executed) = (0, 0, None, 0);
+        (self.state, self.result) = (State::Ready, None);
+    }
+
+    /// Now, as the shadow of lanes has it.
+    #[inline(always)]
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::new(self.id, self.syncs)
+    }
+
+    /// The lanes of `group` synchronise.
+    pub(crate) fn synchronise(&mut self, group: u32) {
+        let before = self.syncs;
+        self.syncs = before.wrapping_add(1);
+        if self.alive & !group == 0 {
+            self.parted = None;
+        } else {
+            self.parted.get_or_insert_with(|| Box::new(Parted::since(before))).meet(group, self.syncs);
+        }
     }
 
     /// Its registers, with the constants of its function.

@@ -1,13 +1,14 @@
 //! What one thread of the interpreter carries from block to block, and how it says what it found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pattern::Pattern;
 use super::taint::Taint;
 use crate::check::global::GlobalShadow;
 use crate::check::lanes::LaneShadow;
+use crate::check::publications::{Handover, Publications};
 use crate::check::shared::SharedShadow;
 use crate::check::{Checks, Finding, FindingKind};
 use crate::counters::Counters;
@@ -40,22 +41,14 @@ pub(crate) struct Env<'a> {
     pub(crate) limit: u64,
     /// Some block faulted: the others need not go on.
     pub(crate) stop: AtomicBool,
-    /// Blocks that executed a fence or an atomic on global memory.
-    pub(crate) fenced: Mutex<HashSet<u32>>,
+    /// What blocks handed on to others.
+    pub(crate) publications: Publications,
     pub(crate) atomics: AtomicBool,
 }
 
 impl Env<'_> {
     pub(crate) fn module(&self) -> &Module {
         &self.image.module
-    }
-
-    /// Notes that a block published what it wrote.
-    pub(crate) fn publish(&self, block: u32) {
-        self.fenced.lock().unwrap_or_else(PoisonError::into_inner).insert(block);
-    }
-    pub(crate) fn published(&self, block: u32) -> bool {
-        self.fenced.lock().unwrap_or_else(PoisonError::into_inner).contains(&block)
     }
 }
 
@@ -68,9 +61,8 @@ pub(crate) struct BlockMemory {
     pub(crate) shared: Vec<u128>,
     pub(crate) shadow: SharedShadow,
     pub(crate) lanes: LaneShadow,
-    /// It executed an atomic or strong access, so it may be ordered after other blocks.
-    pub(crate) acquired: bool,
-    pub(crate) fenced: bool,
+    /// What it handed on to other blocks and took over from them.
+    pub(crate) handover: Handover,
     /// Registers that hold what nobody wrote.
     pub(crate) taints: Vec<Taint>,
     /// Bytes of shared memory about to receive such values.
@@ -185,6 +177,7 @@ impl<'a> Worker<'a> {
         match kind {
             FindingKind::Misaligned => Fault::Misaligned(finding),
             FindingKind::Trap => Fault::Trap(finding),
+            FindingKind::Assert => Fault::Assert(finding),
             FindingKind::Deadlock => Fault::Timeout(finding),
             _ => Fault::Address(finding),
         }

@@ -135,6 +135,8 @@ macro_rules! device_calls {
                 $crate::nvml::calls::on_device(stringify!($name), device, move |$desk: &mut $crate::nvml::calls::Desk<'_>| $body)
             }
         )*
+        /// These calls' names.
+        pub(super) const CALLS: &[&str] = &[$(stringify!($name)),*];
     };
 }
 pub(super) use device_calls;

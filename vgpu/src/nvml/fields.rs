@@ -34,6 +34,10 @@ pub struct Sample {
 /// `nvmlValueType_t`.
 const UNSIGNED_INT: u32 = 1;
 const UNSIGNED_LONG_LONG: u32 = 3;
+/// The fields that [`field`] answers.
+pub(super) const FIELDS: &[u32] = &[74, 75, 76, 77, 78, 79, 80, 81, 83, 185, 186, 187, 188, 189, 190, 191, 192];
+/// The kinds of samples that [`buffered`] gives.
+pub(super) const SAMPLES: &[u32] = &[0, 1, 2, 5, 6];
 /// Samples the buffer holds.
 const BUFFER: usize = 120;
 

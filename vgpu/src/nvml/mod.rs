@@ -10,6 +10,7 @@ pub mod fields;
 pub mod identity;
 mod presets;
 pub mod processes;
+pub(crate) mod ranges;
 pub mod readings;
 pub mod scenario;
 pub mod sensor;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::presets;
 use super::status::Status;
+use super::{presets, ranges};
 
 /// One card's sensors and troubles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -336,27 +336,8 @@ impl Scenario {
         let mut merged = toml::Table::try_from(&base).map_err(|e| e.to_string())?;
         lay_over(&mut merged, over);
         let scenario: Self = merged.try_into().map_err(|e: toml::de::Error| e.to_string())?;
-        scenario.check()?;
+        ranges::check(&scenario)?;
         Ok(scenario)
-    }
-
-    fn check(&self) -> Result<(), String> {
-        for (name, sensor) in [("instant", &self.instant), ("average", &self.average)] {
-            let Some(sensor) = sensor else { continue };
-            if !(sensor.period_s >= 1e-6 && sensor.window_s >= 0.0 && sensor.lag_s >= 0.0) {
-                return Err(format!(
-                    "{name}: a period of `{}` s with a window of `{}` s: at least 1e-6 and 0",
-                    sensor.period_s, sensor.window_s
-                ));
-            }
-        }
-        if let Some(counter) = self.counter.filter(|c| c.tick_s.is_nan() || c.tick_s < 1e-6) {
-            return Err(format!("counter.tick_s `{}`: at least 1e-6", counter.tick_s));
-        }
-        if let Some(process) = self.process.iter().find(|p| !(0.0..1.0).contains(&p.share)) {
-            return Err(format!("process.share `{}`: from 0 to below 1", process.share));
-        }
-        Ok(())
     }
 }
 
@@ -404,6 +385,27 @@ mod tests {
             ("[instant]\nperiod_s = 0.0", "instant"),
             ("[[process]]\npid = 1\nshare = 1.0", "share"),
             ("[errors]\nnvmlInit_v2 = \"sulks\"", "sulks"),
+            ("[errors]\nnvmlDeviceGetPowerUsge = \"unknown\"", "`nvmlDeviceGetPowerUsge`"),
+            ("[errors]\nnvmlDeviceGetPowerUsge = \"unknown\"", "did you mean `nvmlDeviceGetPowerUsage`?"),
+            ("[errors]\n\"field:9\" = \"unknown\"", "`field:9` is not known: of `field:` there are 74,"),
+            ("[errors]\n\"samples:3\" = \"unknown\"", "`samples:3` is not known"),
+            ("call_cost_s = -1.0", "call_cost_s `-1`: from 0 to 1"),
+            ("[power]\nidle_w = -50.0", "power.idle_w `-50`: from 0 to"),
+            ("[power]\nidle_w = 50.0\nmax_w = 40.0", "power.max_w `40`: from 50 to"),
+            ("[power]\nrise_s = -1.0", "power.rise_s `-1`"),
+            ("[power]\nrise_s = nan", "power.rise_s `NaN`"),
+            ("[power]\nmodule_w = -1.0", "power.module_w"),
+            ("[power]\nhot_c = 10.0", "power.hot_c `10`: from 28 to 200"),
+            ("[instant]\ngain = nan", "instant.gain `NaN`: from 0 to 1000"),
+            ("[average]\nnoise_w = -1.0", "average.noise_w `-1`"),
+            ("[average]\noffset_w = inf", "average.offset_w `inf`"),
+            ("[instant]\nphase_s = nan", "instant.phase_s"),
+            ("[counter]\ntick_s = 0.0", "counter.tick_s `0`"),
+            ("[death]\nat_s = -1.0\nhow = \"frozen\"", "death.at_s `-1`: at least 0"),
+            ("[[process]]\npid = 1\npower_w = -1.0", "process.power_w `-1`"),
+            ("[[process]]\npid = 1\nfrom_s = 5.0\nto_s = 4.0", "process.to_s `4`: at least 5"),
+            ("[[throttle]]\nfrom_s = 5.0\nto_s = 4.0\nsm_mhz = 600\nreason = \"hw-slowdown\"", "throttle.to_s `4`: at least 5"),
+            ("[[throttle]]\nfrom_s = 5.0\nto_s = 6.0\nsm_mhz = 0\nreason = \"hw-slowdown\"", "throttle.sm_mhz `0`"),
             ("= 3", "TOML"),
         ] {
             let said = Scenario::parse(text, "ideal").unwrap_err();

@@ -18,6 +18,8 @@ macro_rules! system_calls {
                 on_system(stringify!($name), Opened::$opened, move |$machine: &crate::state::Machine, $inner: &mut Inner| $body)
             }
         )*
+        /// These calls' names.
+        pub(super) const CALLS: &[&str] = &[$(stringify!($name)),*];
     };
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn blocks(code: &[Inst], tables: &[Vec<u32>]) -> Vec<Block> {
         match inst.op {
             Op::Bra => leader[inst.imm as usize] = true,
             Op::Brx => tables[inst.imm as usize].iter().for_each(|&t| leader[t as usize] = true),
-            Op::Exit | Op::Trap => {}
+            Op::Exit | Op::Trap | Op::Assert => {}
             _ => continue,
         }
         leader[at + 1] = true;
@@ -41,7 +41,7 @@ fn followers(last: &Inst, end: usize, len: usize, tables: &[Vec<u32>], of: &[usi
     let mut next = match last.op {
         Op::Bra => vec![of[last.imm as usize]],
         Op::Brx => tables[last.imm as usize].iter().map(|&t| of[t as usize]).collect(),
-        Op::Exit | Op::Trap => vec![],
+        Op::Exit | Op::Trap | Op::Assert => vec![],
         _ => return if through { vec![of[end]] } else { vec![] },
     };
     if last.guard.is_some() && through {

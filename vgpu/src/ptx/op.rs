@@ -46,6 +46,7 @@ pub(crate) enum Int3 {
     MadHiSat,
     Mad24Lo,
     Mad24Hi,
+    Mad24HiSat,
     Sad,
 }
 
@@ -178,12 +179,14 @@ pub(crate) enum Space {
     Param,
 }
 
-/// Ordering strength of a load or store.
+/// Ordering strength of an access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Order {
     Weak,
-    /// Volatile, relaxed, acquire or release: exempt from the race checks.
+    /// Volatile, relaxed, acquire, and atomics: in order with its like.
     Strong,
+    /// Strong, and hands on to other blocks what came before: `release` and `acq_rel` of a scope beyond the block.
+    Release,
 }
 
 /// Read-modify-write operations.
@@ -356,6 +359,7 @@ pub(crate) enum Op {
     Slct {
         ty: Ty,
         float: bool,
+        ftz: bool,
     },
     Setp {
         cmp: Cmp,
@@ -424,11 +428,13 @@ pub(crate) enum Op {
         space: Space,
         rmw: Rmw,
         ty: Ty,
+        order: Order,
     },
     Red {
         space: Space,
         rmw: Rmw,
         ty: Ty,
+        order: Order,
     },
     /// To generic (`to == false`: space → generic) or from generic.
     Cvta {
@@ -441,11 +447,14 @@ pub(crate) enum Op {
     /// Leaves the kernel.
     Exit,
     Trap,
+    /// A failed assertion; `imm` is the table of its arguments' offsets in local memory.
+    Assert,
     Bar {
         kind: BarKind,
         aligned: bool,
         negate: bool,
     },
+    /// From here to `Elect`, the last source is the membermask.
     WarpSync,
     Shfl(Shfl),
     Vote {
@@ -454,12 +463,12 @@ pub(crate) enum Op {
     },
     MatchAny(Ty),
     MatchAll(Ty),
-    Activemask,
     Redux {
         rmw: Rmw,
         ty: Ty,
     },
     Elect,
+    Activemask,
     CpAsync {
         bytes: u8,
     },

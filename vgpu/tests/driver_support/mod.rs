@@ -73,6 +73,12 @@ pub(crate) const SPIN: &str = kernel!("spin", ".param .u64 at", "LOOP: bra LOOP;
 /// Traps.
 pub(crate) const TRAP: &str = kernel!("halt", ".param .u64 at", "trap; ret;");
 
+/// Fails an assertion.
+pub(crate) const CLAIM: &str = concat!(
+    ".version 8.0\n.target sm_70\n.address_size 64\n.extern .func __assertfail(.param .b64 a);\n",
+    ".visible .entry claim(.param .u64 at)\n{ .param .b64 q; st.param.b64 [q], 0; call.uni __assertfail, (q); ret; }\n"
+);
+
 /// `out[i] = fma(…)` `n` times over.
 pub(crate) const WORK: &str = kernel!(
     "work",

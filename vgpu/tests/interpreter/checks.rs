@@ -52,6 +52,38 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
     ),
     ("another lane's, no __syncwarp", "st.shared.u32 [%r6], %r1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
     ("another lane's, after __syncwarp", "st.shared.u32 [%r6], %r1; bar.warp.sync -1; ld.shared.u32 %f0, [%r8];", &[]),
+    // %r10 stands 64 bytes on: in the other half of the warp. %r11 is this lane's half.
+    (
+        "half a warp synchronises, the other half reads",
+        "HALVES st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; ld.shared.u32 %f0, [%r10];",
+        &[WarpRace],
+    ),
+    ("a __syncwarp of one lane", "HALVES st.shared.u32 [%r6], %r1; @%p1 bar.warp.sync 1; ld.shared.u32 %f0, [%r8];", &[WarpRace]),
+    (
+        "each half synchronises and reads its own",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; ld.shared.u32 %f0, [%r8]; ld.shared.u32 %f0, [%r12];",
+        &[],
+    ),
+    (
+        "each half synchronises and reads the other's",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; ld.shared.u32 %f0, [%r10];",
+        &[WarpRace],
+    ),
+    (
+        "each half reads the other's, synchronises and writes",
+        "HALVES st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r10]; bar.warp.sync %r11; st.shared.u32 [%r6], 1;",
+        &[WarpRace],
+    ),
+    (
+        "each half synchronises, then all do",
+        "HALVES st.shared.u32 [%r6], %r1; bar.warp.sync %r11; bar.warp.sync -1; ld.shared.u32 %f0, [%r10];",
+        &[],
+    ),
+    (
+        "each half writes, synchronises with a third that overlaps both, and hands on",
+        "HALVES @%p0 st.shared.u32 [%r6], %r1; @%p0 bar.warp.sync 0xffff; @%p2 bar.warp.sync 0xff00ff00; and.b32 %r13, %r6, 0xffffff9f; @%p3 ld.shared.u32 %f0, [%r13];",
+        &[],
+    ),
     (
         "read by another lane, then written, no __syncwarp",
         "st.shared.u32 [%r6], %r1; bar.sync 0; ld.shared.u32 %f0, [%r8]; st.shared.u32 [%r6], 1;",
@@ -104,6 +136,29 @@ const SHARED: &[(&str, &str, &[FindingKind])] = &[
         "st.shared.u32 [%r6], 0; bar.sync 0; atom.shared.add.u32 %f0, [tile], 1; red.shared.max.u32 [tile+4], %r1;",
         &[],
     ),
+    ("written plainly, then updated by another warp", "st.shared.u32 [%r6], 0; red.shared.add.u32 [%r7], 1;", &[SharedRace]),
+    ("written, barrier, updated by another warp", "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r7], 1;", &[]),
+    (
+        "updated, then read plainly by another warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r7];",
+        &[SharedRace],
+    ),
+    (
+        "read plainly, then updated by another warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; ld.shared.u32 %f0, [%r7]; red.shared.add.u32 [%r6], 1;",
+        &[SharedRace],
+    ),
+    (
+        "updated, then read by the same warp",
+        "st.shared.u32 [%r6], 0; bar.sync 0; red.shared.add.u32 [%r6], 1; ld.shared.u32 %f0, [%r6];",
+        &[],
+    ),
+    ("written plainly, read by a volatile load", "st.shared.u32 [%r6], 1; ld.volatile.shared.u32 %f0, [%r7];", &[SharedRace]),
+    (
+        "volatile by all, read plainly by its owner",
+        "st.volatile.shared.u32 [%r6], 1; ld.shared.u32 %f0, [%r6]; ld.volatile.shared.u32 %f0, [%r7]; st.volatile.shared.u32 [%r6], 2;",
+        &[],
+    ),
     ("a copy read before its wait", "COPY ld.shared.u32 %f0, [%r6];", &[UnwaitedCopy]),
     (
         "a copy read by another warp after the wait, no barrier",
@@ -126,12 +181,15 @@ fn each_kind_of_mistake_in_shared_memory_has_its_finding() {
     // Rows 1 to 7 of A (lanes 4 and up) are not there; their rows of D lie in the same lanes.
     let mma = "and.b32 %r10, %r1, 31; setp.ge.u32 %p0, %r10, 4; @!%p0 st.shared.u32 [%r6], 0; bar.warp.sync -1; ld.shared.u32 %f4, [%r6]; mov.b32 %f5, 0;
         mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f6}, {%f4,%f5}, {%f5}, {%f5,%f5,%f5,%f5};";
+    let halves = "xor.b32 %r10, %r6, 64; and.b32 %r12, %r1, 31; setp.lt.u32 %p0, %r12, 16; selp.b32 %r11, 0xffff, 0xffff0000, %p0; setp.eq.u32 %p1, %r12, 0;
+        and.b32 %r13, %r12, 8; setp.ne.u32 %p2, %r13, 0; setp.ge.u32 %p3, %r12, 24; and.b32 %r12, %r6, 0xffffffc0;";
     for (name, body, expected) in SHARED {
         for seed in [0, 1, 2, 5] {
             let mut rig = Rig::new();
             rig.options.seed = seed;
             let input = rig.buffer("in", &[0u32; 64]);
-            let body = format!("{PLACE} {}", body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out));
+            let body = body.replace("COPY", copy).replace("MMA", mma).replace("OUT", out).replace("HALVES", halves);
+            let body = format!("{PLACE} {body}");
             let report = rig.run(&kernel(TILE, &body), "k", 1, 64, &[input, 0, 0, 0]).unwrap();
             let found = kinds(&report);
             // Where two mistakes overlap, the order of the warps decides which of them is seen.
@@ -200,6 +258,100 @@ fn blocks_that_touch_the_same_word_are_caught_unless_they_use_atomics() {
     }
 }
 
+#[test]
+fn blocks_are_in_order_where_one_hands_on_and_the_other_takes_over() {
+    let own = "mul.wide.u32 %rd3, %r2, 4; add.s64 %rd3, %rd1, %rd3;";
+    let last = "setp.ne.u32 %p0, %r5, 3; @%p0 exit;";
+    let sum = "ld.global.u32 %r6, [%rd1]; ld.global.u32 %r7, [%rd1+8]; add.u32 %r6, %r6, %r7; st.global.u32 [%rd0+4], %r6;";
+    let count = |order: &str| format!("atom{order}.global.add.u32 %r5, [%rd0], 1; {last}");
+    // Block 0 raises a flag, the others wait for it.
+    let flag = |raise: &str, look: &str| {
+        format!(
+            "setp.ne.u32 %p0, %r2, 0; @%p0 bra LOOK; st.global.u32 [%rd1], 7; {raise} exit;
+        LOOK: {look} setp.eq.u32 %p1, %r5, 0; @%p1 bra LOOK; ld.global.u32 %r6, [%rd1];"
+        )
+    };
+    let acquire = "ld.acquire.gpu.global.u32 %r5, [%rd0];";
+    let cases: &[(&str, String, bool)] = &[
+        ("the last block adds up", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.gpu")), false),
+        ("with a fence", format!("{own} st.global.u32 [%rd3], 1; membar.gl; {} {sum}", count("")), false),
+        (
+            "with a fence of today",
+            format!("{own} st.global.u32 [%rd3], 1; fence.acq_rel.gpu; {} {sum}", count(".relaxed.gpu")),
+            false,
+        ),
+        ("without a fence", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
+        ("the fence before the store", format!("{own} membar.gl; st.global.u32 [%rd3], 1; {} {sum}", count("")), true),
+        ("the fence after the atomic", format!("{own} st.global.u32 [%rd3], 1; {} membar.gl; {sum}", count("")), true),
+        ("a fence within the block", format!("{own} st.global.u32 [%rd3], 1; membar.cta; {} {sum}", count("")), true),
+        ("a release within the block", format!("{own} st.global.u32 [%rd3], 1; {} {sum}", count(".acq_rel.cta")), true),
+        (
+            "an atomic on shared memory",
+            format!(
+                "{own} st.global.u32 [%rd3], 1; membar.gl; atom.shared.add.u32 %r5, [tile], 1; {} {sum}",
+                count("").replace(last, "")
+            ),
+            true,
+        ),
+        ("flag, release and acquire", flag("st.release.gpu.global.u32 [%rd0], 1;", acquire), false),
+        ("flag, released by red", flag("red.release.gpu.global.add.u32 [%rd0], 1;", acquire), false),
+        (
+            "flag, fence and volatile",
+            flag("membar.gl; st.volatile.global.u32 [%rd0], 1;", "ld.volatile.global.u32 %r5, [%rd0];"),
+            false,
+        ),
+        ("flag, relaxed", flag("st.relaxed.gpu.global.u32 [%rd0], 1;", acquire), true),
+        ("flag, stored plainly", flag("membar.gl; st.global.u32 [%rd0], 1;", acquire), true),
+        (
+            "a word zeroed by one block, updated by others",
+            "setp.eq.u32 %p0, %r2, 0; @%p0 st.global.u32 [%rd0], 0; @!%p0 red.global.add.u32 [%rd0], 1;".into(),
+            true,
+        ),
+        ("a word updated by all, read plainly", "red.global.add.u32 [%rd0], 1; ld.global.u32 %r5, [%rd0];".into(), true),
+        ("a word read plainly, then updated", "ld.global.u32 %r5, [%rd0]; red.global.add.u32 [%rd0], 1;".into(), true),
+        (
+            "a word updated by all, read strongly",
+            "red.global.add.u32 [%rd0], 1; ld.relaxed.gpu.global.u32 %r5, [%rd0];".into(),
+            false,
+        ),
+        (
+            "written over what many read, an unrelated atomic between",
+            format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count("")),
+            true,
+        ),
+        (
+            "written over what many read, in order",
+            format!("ld.global.u32 %r6, [%rd1]; {} st.global.u32 [%rd1], 1;", count(".acq_rel.gpu")),
+            false,
+        ),
+        ("the last block resets the counter", format!("membar.gl; {} st.global.u32 [%rd0], 0;", count("")), false),
+    ];
+    for (name, body, racy) in cases {
+        for (seed, threads) in [(0, 1), (1, 1), (2, 2), (5, 2)] {
+            let mut rig = Rig::new();
+            (rig.options.seed, rig.options.threads) = (seed, threads);
+            let (words, data) = (rig.buffer("words", &[0u32; 4]), rig.buffer("data", &[0u32; 4]));
+            let report = rig.run(&kernel(TILE, body), "k", 4, 1, &[words, data, 0, 0]).unwrap();
+            let expected: &[FindingKind] = if *racy { &[FindingKind::GlobalRace] } else { &[] };
+            let mut found = kinds(&report);
+            found.dedup();
+            assert_eq!(found, expected, "{name}, seed {seed}: {:?}", report.findings);
+        }
+    }
+}
+
+#[test]
+fn two_blocks_that_hand_a_word_to_and_fro_are_in_order() {
+    // Each adds to what the other wrote; the semaphore says whose turn it is, and the last one puts it back plainly.
+    let body = "LOOK: ld.acquire.gpu.global.u32 %r5, [%rd0]; setp.ne.u32 %p0, %r5, %r2; @%p0 bra LOOK;
+        ld.global.u32 %r6, [%rd1]; add.u32 %r6, %r6, 5; st.global.u32 [%rd1], %r6;
+        setp.eq.u32 %p1, %r2, 1; @%p1 st.global.u32 [%rd0], 0; @!%p1 red.release.gpu.global.add.u32 [%rd0], 1;";
+    let rig = Rig::new();
+    let (turn, sum) = (rig.buffer("turn", &[0u32]), rig.buffer("sum", &[0u32]));
+    let report = rig.run(&kernel("", body), "k", 2, 1, &[turn, sum, 0, 0]).unwrap();
+    assert_eq!((kinds(&report), rig.read::<u32>(sum, 1), rig.read::<u32>(turn, 1)), (vec![], vec![10], vec![0]));
+}
+
 /// A fault's finding.
 fn fault(body: &str, shared: &str) -> (Rig, Box<vgpu::check::Finding>) {
     let rig = Rig::new();
@@ -240,6 +392,16 @@ fn addresses_outside_every_allocation_say_what_is_near() {
         ("ld.shared.u32 %f0, [%r5+-4];".into(), FindingKind::OutOfBounds, "past the end"),
         ("trap;".into(), FindingKind::Trap, "trap"),
         (
+            "mov.u32 %r5, tile; mov.u32 %r6, 4; cp.async.ca.shared.global [%r5], [%rd0+4], 16, %r6;".into(),
+            FindingKind::Misaligned,
+            "not a multiple of 16",
+        ),
+        (
+            "mov.u32 %r5, tile; mov.u32 %r6, 12; cp.async.cg.shared.global [%r5], [%rd0+2], 16, %r6;".into(),
+            FindingKind::Misaligned,
+            "not a multiple of 16",
+        ),
+        (
             "mov.u32 %r5, tile; cp.async.ca.shared.global [%r5], [%rd0+400], 4;".into(),
             FindingKind::OutOfBounds,
             "past the end of `weights`",
@@ -250,6 +412,46 @@ fn addresses_outside_every_allocation_say_what_is_near() {
         assert_eq!(finding.kind, *kind, "{body}");
         assert!(finding.what.contains(text), "{body}: {}", finding.what);
     }
+}
+
+#[test]
+fn a_copy_cannot_read_more_than_it_copies() {
+    for (size, expected) in [(0, vec![]), (16, vec![]), (20, vec![FindingKind::OutOfBounds])] {
+        let rig = Rig::new();
+        let input = rig.buffer("in", &[0u32; 64]);
+        // Of no bytes the address does not matter.
+        let at = if size == 0 { 2 } else { 0 };
+        let body = format!(
+            "{PLACE} shl.b32 %r6, %r1, 4; add.u32 %r6, %r6, %r5; mov.u32 %r7, {size}; cp.async.cg.shared.global [%r6], [%rd0+{at}], 16, %r7; cp.async.wait_all;"
+        );
+        let report = rig.run(&kernel(TILE, &body), "k", 1, 32, &[input, 0, 0, 0]).unwrap();
+        assert_eq!(kinds(&report), expected, "{size} of 16 bytes");
+        assert!(report.findings.iter().all(|f| f.what.contains("copies `20` bytes")), "{:?}", report.findings);
+    }
+}
+
+#[test]
+fn a_failed_assertion_says_what_failed_and_where() {
+    let bytes = |text: &str| text.bytes().chain([0]).map(|b| b.to_string()).collect::<Vec<_>>().join(", ");
+    let variable = |name: &str, text: &str| format!(".global .align 1 .b8 {name}[{}] = {{{}}};\n", text.len() + 1, bytes(text));
+    let globals = variable("what", "i < n") + &variable("file", "gemm.cu") + &variable("place", "void k()");
+    let pointer =
+        |name: &str, param: &str| format!("mov.u64 %rd5, {name}; cvta.global.u64 %rd5, %rd5; st.param.b64 [{param}], %rd5;");
+    let body = format!(
+        "setp.ne.u32 %p0, %r1, 5; @%p0 bra END;
+        {{ .param .b64 q0; .param .b64 q1; .param .b32 q2; .param .b64 q3; .param .b64 q4; {} {} {} st.param.b32 [q2], 42; st.param.b64 [q4], 1;
+        call.uni __assertfail, (q0, q1, q2, q3, q4); }}
+    END:",
+        pointer("what", "q0"),
+        pointer("file", "q1"),
+        pointer("place", "q3"),
+    );
+    let declared = ".extern .func __assertfail(.param .b64 a, .param .b64 b, .param .b32 c, .param .b64 d, .param .b64 e);\n";
+    let text = kernel("", &body).replacen(".visible", &format!("{declared}{globals}.visible"), 1);
+    let fault = Rig::new().run(&text, "k", 1, 32, &[0; 4]).unwrap_err();
+    let Fault::Assert(finding) = fault else { panic!("{fault}") };
+    assert_eq!((finding.kind, finding.thread), (FindingKind::Assert, [5, 0, 0]));
+    assert_eq!(finding.what, "fails the assertion `i < n` in `void k()` (gemm.cu:42)");
 }
 
 #[test]

@@ -167,6 +167,23 @@ fn atomics_of_parallel_blocks_lose_nothing() {
 }
 
 #[test]
+fn small_loads_extend_and_rarer_atomics_do_as_the_manual_says() {
+    // %h0 holds more than 16 bits once a signed half was loaded: a comparison of halves looks at 16.
+    let body = "
+        ld.global.s16 %h0, [%rd0]; mov.u16 %h1, 7; atom.global.cas.b16 %h2, [%rd0+2], %h0, %h1;
+        ld.global.s8 %r5, [%rd0+4]; st.global.u32 [%rd1], %r5; ld.global.s16 %r6, [%rd0+4]; st.global.u32 [%rd1+4], %r6;
+        ld.global.u8 %r5, [%rd0+4]; st.global.u32 [%rd1+8], %r5;
+        atom.global.min.s32 %r7, [%rd0+8], -3; st.global.u32 [%rd1+12], %r7; atom.global.min.u32 %r7, [%rd0+12], 5;
+        atom.global.dec.u32 %r7, [%rd0+16], 9; atom.global.dec.u32 %r7, [%rd0+20], 9; atom.global.dec.u32 %r7, [%rd0+24], 9;";
+    let rig = Rig::new();
+    let words = rig.buffer("words", &[0xffff_ffffu32, 0x80fe, 2, 7, 4, 0, 12]);
+    let out = rig.buffer("out", &[0u32; 4]);
+    rig.run(&kernel("", body), "k", 1, 1, &[words, out, 0, 0]).unwrap();
+    assert_eq!(rig.read::<u32>(out, 4), [0xffff_fffe, 0xffff_80fe, 0xfe, 2]);
+    assert_eq!(rig.read::<u32>(words, 7), [0x0007_ffff, 0x80fe, 0xffff_fffd, 5, 3, 9, 9]);
+}
+
+#[test]
 fn results_do_not_depend_on_seed_or_threads() {
     let mut noise = Noise(1);
     let values: Vec<f32> = (0..1024).map(|_| noise.small()).collect();
@@ -201,6 +218,23 @@ fn a_block_that_waits_for_another_lets_it_run() {
     let report = rig.run(&kernel("", body), "k", 4, 1, &[flag, data, 0, 0]).unwrap();
     assert_eq!(rig.read::<u32>(flag, 2), [3, 99]);
     assert_eq!(report.findings, [], "a fence and an atomic order the blocks");
+}
+
+#[test]
+fn a_barrier_over_the_grid_opens_for_as_many_blocks_as_are_kept_waiting() {
+    let body = "membar.gl; red.global.add.u32 [%rd0], 1;
+    SPIN: nanosleep.u32 20; ld.acquire.gpu.global.u32 %r5, [%rd0]; mov.u32 %r6, %nctaid.x; setp.lt.u32 %p0, %r5, %r6; @%p0 bra SPIN;";
+    for (blocks, opens) in [(4, true), (64, true), (65, false)] {
+        let mut rig = Rig::new();
+        rig.options.threads = 1;
+        rig.options.limits.warp_instructions = 1_000_000;
+        let count = rig.buffer("count", &[0u32]);
+        let ran = rig.run(&kernel("", body), "k", blocks, 1, &[count, 0, 0, 0]);
+        match ran {
+            Ok(report) => assert!(opens && report.findings.is_empty(), "{blocks} blocks: {:?}", report.findings),
+            Err(fault) => assert!(!opens && matches!(fault, Fault::Timeout(_)), "{blocks} blocks: {fault}"),
+        }
+    }
 }
 
 #[test]

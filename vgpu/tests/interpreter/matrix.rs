@@ -55,6 +55,7 @@ fn a_at(m: usize, k: usize, e: Elem, t: usize, i: usize) -> (usize, usize) {
         (8, 16, 16) => (if i < 4 { g } else { g + 8 }, q * 4 + (i & 3)),
         (8, 16, 32) => (if i < 4 || (8..12).contains(&i) { g } else { g + 8 }, q * 4 + (i & 3) + if i >= 8 { 16 } else { 0 }),
         (64, 8, 4) => (g, q),
+        (64, 16, _) => (if i.is_multiple_of(2) { g } else { g + 8 }, q + 4 * (i / 2)),
         _ => panic!("no table for {m}x{k}"),
     }
 }
@@ -71,7 +72,7 @@ fn b_at(k: usize, e: Elem, t: usize, i: usize) -> (usize, usize) {
             }
         }
         (8, _) => q * 4 + (i & 3) + if i >= 4 { 16 } else { 0 },
-        _ => q,
+        _ => q + 4 * i,
     };
     (row, g)
 }
@@ -106,6 +107,9 @@ const CASES: &[Case] = &[
     case("m16n8k32.row.col.satfinite.s32.s8.s8.s32", (16, 8, 32), Elem::S8, Elem::S8, 32),
     case("m16n8k32.row.col.s32.u8.s8.s32", (16, 8, 32), Elem::U8, Elem::S8, 32),
     case("m8n8k4.row.col.f64.f64.f64.f64", (8, 8, 4), Elem::F64, Elem::F64, 64),
+    case("m16n8k4.row.col.f64.f64.f64.f64", (16, 8, 4), Elem::F64, Elem::F64, 64),
+    case("m16n8k8.row.col.f64.f64.f64.f64", (16, 8, 8), Elem::F64, Elem::F64, 64),
+    case("m16n8k16.row.col.f64.f64.f64.f64", (16, 8, 16), Elem::F64, Elem::F64, 64),
 ];
 
 fn registers(count: usize, wide: bool, first: usize) -> String {
@@ -329,6 +333,45 @@ fn wmma_multiplies_whatever_the_layout_in_memory() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The element types beside halves.
+#[test]
+fn wmma_multiplies_every_type() {
+    for (shape, (m, n, k), elem, ty, acc) in [
+        ("m16n16k8", (16, 16, 8), Elem::Tf32, "tf32", "f32"),
+        ("m16n16k16", (16, 16, 16), Elem::S8, "s8", "s32"),
+        ("m32n8k16", (32, 8, 16), Elem::S8, "s8", "s32"),
+        ("m8n32k16", (8, 32, 16), Elem::U8, "u8", "s32"),
+        ("m8n8k4", (8, 8, 4), Elem::F64, "f64", "f64"),
+    ] {
+        let case = Case { op: shape, shape: (m, n, k), a: elem, b: elem, acc: if acc == "f64" { 64 } else { 32 } };
+        let Problem { a, b, c, registers: [na, nb, nc], word } = Problem::new(&case);
+        let list = |count: usize, first: usize| registers(count, word == 64, first);
+        let (ra, rb, rc) = (list(na, 0), list(nb, na), list(nc, na + nb));
+        let body = format!(
+            "mov.u32 %r5, {k}; mov.u32 %r7, {n};
+            wmma.load.a.sync.aligned.row.{shape}.global.{ty} {ra}, [%rd0], %r5;
+            wmma.load.b.sync.aligned.col.{shape}.global.{ty} {rb}, [%rd1], %r5;
+            wmma.load.c.sync.aligned.row.{shape}.global.{acc} {rc}, [%rd2], %r7;
+            wmma.mma.sync.aligned.row.col.{shape}.{acc}.{ty}.{ty}.{acc} {rc}, {ra}, {rb}, {rc};
+            wmma.store.d.sync.aligned.row.{shape}.global.{acc} [%rd2], {rc}, %r7;"
+        );
+        let bytes =
+            |values: Vec<u64>, bits: usize| values.iter().flat_map(|v| v.to_le_bytes()[..bits / 8].to_vec()).collect::<Vec<u8>>();
+        let turned = (0..k * n).map(|i| elem.encode(b[i % k * n + i / k])).collect();
+        let rig = Rig::new();
+        let pa = rig.buffer("a", &bytes(a.iter().map(|&x| elem.encode(x)).collect(), elem.bits()));
+        let pb = rig.buffer("b", &bytes(turned, elem.bits()));
+        let pc = rig.buffer("c", &bytes(c.iter().map(|&x| case.accumulate(x)).collect(), case.acc));
+        rig.run(&kernel("", &body), "k", 1, 32, &[pa, pb, pc, 0]).unwrap();
+        let got: Vec<u8> = rig.read(pc, m * n * case.acc / 8);
+        for (at, word) in got.chunks_exact(case.acc / 8).enumerate() {
+            let raw = word.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
+            let expected = (0..k).fold(c[at], |s, l| s + a[at / n * k + l] * b[l * n + at % n]);
+            assert_eq!(case.value(raw), expected, "{shape} {ty}: element {at}");
         }
     }
 }

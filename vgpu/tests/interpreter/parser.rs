@@ -107,3 +107,47 @@ fn mutilated_texts_are_refused_or_run_but_never_bring_the_device_down() {
     }
     assert!(outcomes.iter().all(|&n| n > 0), "refused, faulted, ran: {outcomes:?}");
 }
+
+/// What would silently mean something else, or fall over when run.
+#[test]
+fn what_an_instruction_cannot_mean_is_refused() {
+    let mma = |types: &str, a: &str, b: &str, c: &str| {
+        format!("mma.sync.aligned.{types} {{%f0,%f1,%f2,%f3}}, {{{a}}}, {{{b}}}, {{{c}}};")
+    };
+    let four = "%f4,%f5,%f6,%f7";
+    for (body, says) in [
+        ("add.ftz.s32 %r5, %r1, %r1;".to_owned(), "`.ftz`"),
+        ("add.sat.u32 %r5, %r1, %r1;".into(), "`.sat`"),
+        ("mul.lo.sat.s32 %r5, %r1, %r1;".into(), "`.sat`"),
+        ("mad.lo.sat.s32 %r5, %r1, %r1, %r1;".into(), "`.sat`"),
+        ("max.relu.u32 %r5, %r1, %r1;".into(), "`.relu`"),
+        ("neg.rn.s32 %r5, %r1;".into(), "`.rn`"),
+        ("div.sat.s32 %r5, %r1, %r1;".into(), "`.sat`"),
+        ("fma.rn.ftz.f64 %fd0, %fd1, %fd2, %fd3;".into(), "`.ftz`"),
+        ("add.sat.f64 %fd0, %fd1, %fd2;".into(), "`.sat`"),
+        ("neg.ftz.f64 %fd0, %fd1;".into(), "`.ftz`"),
+        ("copysign.ftz.f32 %f0, %f1, %f2;".into(), "`.ftz`"),
+        ("setp.gt.ftz.s32 %p0, %r1, 0;".into(), "`.ftz`"),
+        ("selp.ftz.f32 %f0, %f1, %f2, %p0;".into(), "`.ftz`"),
+        ("slct.ftz.s32.s32 %r5, %r1, %r1, %r1;".into(), "`.ftz`"),
+        ("cp.async.cg.shared.global [tile], [%rd0], 4;".into(), "only 16"),
+        (
+            "ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%f0,%f1,%f2,%f3,%f4,%f5}, [tile];".into(),
+            "`6` registers for the matrices: it wants 4",
+        ),
+        ("stmatrix.sync.aligned.m8n8.x2.shared.b16 [tile], {%f0};".into(), "`1` registers for the matrices: it wants 2"),
+        ("ldmatrix.sync.aligned.m8n8.shared.b16 {%f0}, [tile];".into(), "how many"),
+        (mma("m16n8k8.row.col.f32.f16.f16.f32", "%f4,%f5", "%f6,%f7", four), "`2` registers for B: it wants 1"),
+        (mma("m16n8k8.row.col.f32.f16.f16.f32", "%f4,%f5", "%f6", "%f4,%f5"), "`2` registers for C: it wants 4"),
+        (mma("m16n8k8.row.col.f32.f16.f16.f32", "%fd4,%f5", "%f6", four), "%fd4"),
+        (mma("m16n8k8.row.col.s32.f16.bf16.s32", "%f4,%f5", "%f6", four), "do not go together"),
+        (mma("m16n8k16.row.col.s32.s8.s8.f32", "%f4,%f5", "%f6", four), "do not go together"),
+        (mma("m16n8k32.row.col.f32.f16.f16.f32", "%f4,%f5", "%f6", four), "do not go together"),
+        (mma("m16n8k8.row.col.satfinite.f32.f16.f16.f32", "%f4,%f5", "%f6", four), "`.satfinite`"),
+        ("wmma.load.a.sync.aligned.row.m5n3k2.global.f16 {%f0}, [%rd0];".into(), "do not go together"),
+        ("wmma.load.c.sync.aligned.row.m16n16k16.global.f32 {%f0,%f1,%f2,%f3}, [%rd0];".into(), "it wants 8"),
+    ] {
+        let said = vgpu::ptx::parse(&kernel(".shared .align 16 .b8 tile[512];", &body)).err().map(|e| e.to_string());
+        assert!(said.as_ref().is_some_and(|said| said.contains(says)), "{body}: {said:?}");
+    }
+}

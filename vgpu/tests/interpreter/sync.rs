@@ -39,14 +39,68 @@ fn lanes_exchange_as_asked() {
         ("sub.s32 %r5, %r1, 3; redux.sync.max.u32 %f0, %r5, -1;", |_| u32::MAX),
         ("redux.sync.xor.b32 %f0, %r1, -1;", |_| 0),
         ("elect.sync %f0|%p0, -1; selp.u32 %f0, 1, 0, %p0;", |l| u32::from(l == 0)),
+        // Halves of the warp, each with its own membermask.
+        ("HALVES redux.sync.add.u32 %f0, 1, %r6;", |_| 16),
+        ("HALVES redux.sync.max.u32 %f0, %r1, %r6;", |l| l | 15),
+        ("HALVES match.any.sync.b32 %f0, 7, %r6;", |l| 0xffff << (l & 16)),
+        ("HALVES match.all.sync.b32 %f0|%p1, %r7, %r6;", |l| 0xffff << (l & 16)),
+        ("HALVES vote.sync.ballot.b32 %f0, 1, %r6;", |l| 0xffff << (l & 16)),
+        ("HALVES vote.sync.all.pred %p1, %p0, %r6; selp.u32 %f0, 1, 0, %p1;", |l| u32::from(l < 16)),
+        ("HALVES shfl.sync.bfly.b32 %f0, %r1, 3, 31, %r6;", |l| l ^ 3),
+        ("HALVES elect.sync %f0|%p1, %r6;", |l| l & 16),
+        ("setp.lt.u32 %p0, %r1, 4; mov.u32 %f0, 0; @%p0 redux.sync.add.u32 %f0, 1, 15;", |l| if l < 4 { 4 } else { 0 }),
+        ("setp.lt.u32 %p0, %r1, 4; mov.u32 %f0, 0; @%p0 vote.ballot.b32 %f0, 1;", |l| if l < 4 { 15 } else { 0 }),
         ("mov.u32 %f0, %lanemask_lt;", |l| (1 << l) - 1),
         ("mov.u32 %f0, %lanemask_ge;", |l| !((1 << l) - 1)),
     ];
+    let halves = "setp.lt.u32 %p0, %r1, 16; selp.b32 %r6, 0xffff, 0xffff0000, %p0; and.b32 %r7, %r1, 16;";
     for (body, expected) in cases {
-        let (got, findings) = words(body, "", 32);
+        let (got, findings) = words(&body.replace("HALVES", halves), "", 32);
         assert_eq!(got, (0..32).map(expected).collect::<Vec<u32>>(), "{body}");
-        assert_eq!(findings, []);
+        assert_eq!(findings, [], "{body}");
     }
+}
+
+#[test]
+fn an_exchange_without_all_the_lanes_it_names_is_found() {
+    let tile = "shl.b32 %r6, %r1, 4; mov.u32 %r5, tile; add.u32 %r6, %r6, %r5; st.shared.v4.u32 [%r6], {%r1, %r1, %r1, %r1}; bar.sync 0;";
+    let mma = "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f1,%f2,%f3,%f4}, {%r8,%r8}, {%r8}, {%f1,%f2,%f3,%f4};";
+    for (found, body) in [
+        (true, "shfl.sync.bfly.b32 %f1, %r1, 1, 31, -1;"),
+        (false, "shfl.sync.bfly.b32 %f1, %r1, 1, 31, 0xffff;"),
+        (true, "shfl.sync.bfly.b32 %f1, %r1, 1, 31, 0xfffe;"),
+        (true, "vote.sync.ballot.b32 %f1, 1, 0x1ffff;"),
+        (true, "match.any.sync.b32 %f1, 1, -1;"),
+        (true, "match.all.sync.b32 %f1, 1, -1;"),
+        (true, "redux.sync.add.u32 %f1, 1, -1;"),
+        (true, "elect.sync %f1|%p1, -1;"),
+        (true, "bar.warp.sync -1;"),
+        (false, "bar.warp.sync 0xffff;"),
+        (false, "activemask.b32 %r9; bar.warp.sync %r9;"),
+        (true, mma),
+        (true, "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%f1}, [%r6];"),
+        (true, "stmatrix.sync.aligned.m8n8.x1.shared.b16 [%r6], {%f1};"),
+        (true, "movmatrix.sync.aligned.m8n8.trans.b16 %f1, %f2;"),
+        (true, "wmma.load.a.sync.aligned.row.m16n16k16.shared.f16 {%f1,%f2,%f3,%f4,%f5,%f6,%f7,%f8}, [%r5], 16;"),
+    ] {
+        let kind = [FindingKind::DivergentBarrier];
+        let branch = format!("{tile} setp.lt.u32 %p0, %r1, 16; @!%p0 bra J; {body}\nJ: mov.u32 %f0, 0;");
+        assert_eq!(words(&branch, TILE, 32).1, if found { &kind[..] } else { &[] }, "{body}");
+        // Lanes that left are not missed.
+        let left = format!("{tile} setp.lt.u32 %p0, %r1, 16; @!%p0 exit; {body} mov.u32 %f0, 0;");
+        if !body.contains("0xfffe") {
+            assert_eq!(words(&left, TILE, 32).1, [], "after an exit: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_matrix_product_writes_the_lanes_that_execute_it() {
+    let body = "mov.b32 %r8, 0x3c003c00; mov.b32 %f0, 7; mov.b32 %f1, 7; setp.lt.u32 %p0, %r1, 16;
+        @%p0 mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%f0,%f1,%f2,%f3}, {%r8,%r8}, {%r8}, {%f0,%f1,%f2,%f3};";
+    let (got, findings) = words(body, "", 32);
+    assert_eq!((&got[16..], findings), (&[7; 16][..], vec![FindingKind::DivergentBarrier]));
+    assert_ne!(got[..16], [7; 16]);
 }
 
 #[test]
@@ -77,6 +131,27 @@ fn named_barriers_order_only_those_who_take_part() {
     let crossed = paired.replace("xor.b32 %r9, %r6, 128", "xor.b32 %r9, %r6, 256");
     let (_, findings) = words(&crossed, TILE, 128);
     assert!(findings.contains(&FindingKind::SharedRace) || findings.contains(&FindingKind::UninitialisedShared), "{findings:?}");
+}
+
+#[test]
+fn named_barriers_order_updates_too() {
+    let paired = format!(
+        "{PLACE} st.shared.u32 [%r6], 5; shr.u32 %r8, %r7, 1; add.u32 %r8, %r8, 1; bar.sync %r8, 64; xor.b32 %r9, %r6, 128;
+        red.shared.add.u32 [%r9], 1; bar.sync %r8, 64; ld.shared.u32 %f0, [%r6];"
+    );
+    assert_eq!(words(&paired, TILE, 128), (vec![6; 128], vec![]));
+    for (name, wrong) in [
+        ("across the pairs", paired.replace("xor.b32 %r9, %r6, 128", "xor.b32 %r9, %r6, 256")),
+        ("read with no barrier between", paired.replace("bar.sync %r8, 64; ld", "ld")),
+        (
+            "updated with no barrier between",
+            paired.replace("bar.sync %r8, 64; xor", "bar.sync %r8, 64; bar.sync %r8, 64; ld.shared.u32 %f1, [%r6]; xor"),
+        ),
+    ] {
+        let mut found = words(&wrong, TILE, 128).1;
+        found.dedup();
+        assert_eq!(found, [FindingKind::SharedRace], "{name}");
+    }
 }
 
 #[test]
@@ -144,6 +219,21 @@ fn copies_land_at_their_wait_and_fill_with_zeros() {
     assert_eq!(kinds(&report), []);
     let expected: Vec<u32> = (0..128).map(|i| if i / 4 % 2 == 1 && i % 4 >= 2 { 0 } else { i }).collect();
     assert_eq!(rig.read::<u32>(output, 128), expected);
+}
+
+/// A predicate, or its opposite, says that the source is to be ignored.
+#[test]
+fn a_copy_that_ignores_its_source_fills_with_zeros() {
+    for (ignore, expected) in [("%p0", [0, 1]), ("!%p0", [0, 0])] {
+        let rig = Rig::new();
+        let (input, output) = (rig.buffer("in", &[0u32, 1]), rig.buffer("out", &[7u32; 2]));
+        let body = format!(
+            "mul.wide.u32 %rd3, %r1, 4; add.s64 %rd4, %rd0, %rd3; add.s64 %rd5, %rd1, %rd3; mov.u32 %r6, tile; shl.b32 %r5, %r1, 2; add.u32 %r6, %r6, %r5;
+            setp.eq.u32 %p0, %r1, 0; cp.async.ca.shared.global [%r6], [%rd4], 4, {ignore}; cp.async.wait_all; ld.shared.u32 %f0, [%r6]; st.global.u32 [%rd5], %f0;"
+        );
+        rig.run(&kernel(TILE, &body), "k", 1, 2, &[input, output, 0, 0]).unwrap();
+        assert_eq!(rig.read::<u32>(output, 2), expected, "{ignore}");
+    }
 }
 
 /// Three groups in flight; waiting for all but one leaves the last one out.

@@ -1,6 +1,6 @@
 //! Arithmetic, logic, comparison and moves.
 
-use super::super::op::{Carry, Cmp, Combine, Fl1, Fl2, Int1, Int2, Int3, Op, Testp};
+use super::super::op::{Carry, Cmp, Combine, Finish, Fl1, Fl2, Int1, Int2, Int3, Op, Testp};
 use super::super::syntax::Arg;
 use super::super::types::{Class, Reg, Ty};
 use super::modifiers::Mods;
@@ -44,15 +44,14 @@ impl<'a> Lower<'a, '_> {
 
     fn add_sub(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         let (uses, sets) = (base.ends_with('c'), mods.take("cc"));
-        let finish = mods.finishing();
         let ty = mods.ty()?;
         let add = base.starts_with("add");
         let op = if uses || sets {
             Op::Carry { kind: if add { Carry::Add } else { Carry::Sub }, ty, uses, sets }
         } else if ty.is_float() {
-            Op::Fl2(if add { Fl2::Add } else { Fl2::Sub }, ty, finish)
+            Op::Fl2(if add { Fl2::Add } else { Fl2::Sub }, ty, mods.finishing_of(ty))
         } else {
-            let kind = match (add, finish.sat) {
+            let kind = match (add, ty == Ty::S32 && mods.take("sat")) {
                 (true, false) => Int2::Add,
                 (true, true) => Int2::AddSat,
                 (false, false) => Int2::Sub,
@@ -65,10 +64,9 @@ impl<'a> Lower<'a, '_> {
 
     fn mul(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         let (lo, hi, wide) = (mods.take("lo"), mods.take("hi"), mods.take("wide"));
-        let finish = mods.finishing();
         let ty = mods.ty()?;
         if ty.is_float() {
-            return self.uniform(Op::Fl2(Fl2::Mul, ty, finish), ty, args, 2);
+            return self.uniform(Op::Fl2(Fl2::Mul, ty, mods.finishing_of(ty)), ty, args, 2);
         }
         if wide {
             let d = self.dst(self.arg(args, 0)?, doubled(ty))?;
@@ -88,10 +86,9 @@ impl<'a> Lower<'a, '_> {
 
     fn mad(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         let (lo, hi, wide, cc) = (mods.take("lo"), mods.take("hi"), mods.take("wide"), mods.take("cc"));
-        let finish = mods.finishing();
         let ty = mods.ty()?;
         if ty.is_float() {
-            return self.uniform(Op::Fma(ty, finish), ty, args, 3);
+            return self.uniform(Op::Fma(ty, mods.finishing_of(ty)), ty, args, 3);
         }
         if wide {
             let d = self.dst(self.arg(args, 0)?, doubled(ty))?;
@@ -100,13 +97,15 @@ impl<'a> Lower<'a, '_> {
             self.push(Op::MadWide(ty), &[d], &[a, b, c]);
             return Ok(());
         }
+        let saturates = hi && ty == Ty::S32 && !cc && base != "madc" && mods.take("sat");
         let op = match (base, hi) {
+            ("mad24", true) if saturates => Op::Int3(Int3::Mad24HiSat, ty),
             ("mad24", true) => Op::Int3(Int3::Mad24Hi, ty),
             ("mad24", false) => Op::Int3(Int3::Mad24Lo, ty),
             _ if cc || base == "madc" => {
                 Op::Carry { kind: if hi { Carry::MadHi } else { Carry::MadLo }, ty, uses: base == "madc", sets: cc }
             }
-            (_, true) => Op::Int3(if finish.sat { Int3::MadHiSat } else { Int3::MadHi }, ty),
+            (_, true) => Op::Int3(if saturates { Int3::MadHiSat } else { Int3::MadHi }, ty),
             (_, false) if lo => Op::Int3(Int3::MadLo, ty),
             _ => return self.fail(format!("`{}` is neither lo, hi nor wide", mods.opcode)),
         };
@@ -115,8 +114,8 @@ impl<'a> Lower<'a, '_> {
 
     fn div(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         let approx = mods.take("approx") | mods.take("full");
-        let finish = mods.finishing();
         let ty = mods.ty()?;
+        let finish = mods.finishing_of(ty);
         let op = match (ty.is_float(), approx) {
             (true, true) => Op::DivApprox(finish),
             (true, false) => Op::Fl2(Fl2::Div, ty, finish),
@@ -126,9 +125,11 @@ impl<'a> Lower<'a, '_> {
     }
 
     fn two(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        let nan = mods.take("NaN");
-        let finish = mods.finishing();
         let ty = mods.ty()?;
+        let extreme = matches!(base, "min" | "max");
+        let nan = ty.is_float() && extreme && mods.take("NaN");
+        let finish = if extreme { mods.finishing_of(ty) } else { Finish::default() };
+        let relu = ty == Ty::S32 && extreme && mods.take("relu");
         let op = match (base, ty.is_float()) {
             ("rem", _) => Op::Int2(Int2::Rem, ty),
             ("min", false) => Op::Int2(Int2::Min, ty),
@@ -142,7 +143,13 @@ impl<'a> Lower<'a, '_> {
         } else {
             2
         };
-        self.uniform(op, ty, args, sources)
+        self.uniform(op, ty, args, sources)?;
+        if relu {
+            let d = self.dst(self.arg(args, 0)?, ty)?;
+            let zero = self.constant(Class::R32, 0);
+            self.push(Op::Int2(Int2::Max, ty), &[d], &[d, zero]);
+        }
+        Ok(())
     }
 
     fn logic(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
@@ -177,10 +184,10 @@ impl<'a> Lower<'a, '_> {
     }
 
     fn one(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        let shift = mods.take("shiftamt");
-        let finish = mods.finishing();
+        let shift = base == "bfind" && mods.take("shiftamt");
         let ty = mods.ty()?;
         if ty.is_float() {
+            let finish = Finish { ftz: mods.flushing(ty), ..Finish::default() };
             let kind = if base == "neg" { Fl1::Neg } else { Fl1::Abs };
             return self.uniform(Op::Fl1(kind, ty, finish), ty, args, 1);
         }
@@ -202,9 +209,10 @@ impl<'a> Lower<'a, '_> {
     }
 
     fn special_function(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("approx");
-        let finish = mods.finishing();
+        let approx = mods.take("approx");
         let ty = mods.ty()?;
+        let mut finish = mods.finishing_of(ty);
+        finish.ftz |= approx && mods.take("ftz");
         let kind = match base {
             "rcp" => Fl1::Rcp,
             "sqrt" => Fl1::Sqrt,
@@ -292,13 +300,13 @@ impl<'a> Lower<'a, '_> {
             Some(_) => Combine::Xor,
             None => Combine::None,
         };
-        let ftz = mods.take("ftz");
         let types = mods.types();
         let (to, ty) = match (base, &types[..]) {
             ("setp", [ty]) => (Ty::Pred, *ty),
             ("set", [to, ty]) => (*to, *ty),
             _ => return self.fail(format!("`{}` has the wrong number of types", mods.opcode)),
         };
+        let ftz = mods.flushing(ty);
         let mut srcs = vec![self.src(self.arg(args, 1)?, ty)?, self.src(self.arg(args, 2)?, ty)?];
         let mut negate = false;
         if combine != Combine::None {
@@ -324,12 +332,12 @@ impl<'a> Lower<'a, '_> {
     }
 
     fn select(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("ftz");
         let types = mods.types();
         let Some(&ty) = types.first() else { return self.fail(format!("`{}` has no type", mods.opcode)) };
         if base == "slct" {
             let float = types.get(1) == Some(&Ty::F32);
-            return self.mixed(Op::Slct { ty, float }, args, ty, &[ty, ty, Ty::B32]);
+            let ftz = float && mods.take("ftz");
+            return self.mixed(Op::Slct { ty, float, ftz }, args, ty, &[ty, ty, Ty::B32]);
         }
         let d = self.dst(self.arg(args, 0)?, ty)?;
         let (a, b) = (self.src(self.arg(args, 1)?, ty)?, self.src(self.arg(args, 2)?, ty)?);

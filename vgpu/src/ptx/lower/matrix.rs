@@ -34,7 +34,7 @@ impl<'a> Lower<'a, '_> {
     }
 
     /// Types of D, A, B, C.
-    fn mma_types(&self, mods: &mut Mods<'a>, shape: (u8, u8, u8), sat: bool, wmma: bool) -> Res<Mma> {
+    fn mma_types(&self, mods: &mut Mods<'a>, shape: (u8, u8, u8), wmma: bool) -> Res<Mma> {
         let types = mods.types();
         let (d, a, b, c) = match types[..] {
             [d, a, b, c] => (d, a, b, c),
@@ -43,7 +43,11 @@ impl<'a> Lower<'a, '_> {
             _ => return self.fail(format!("`{}`: its types are not supported", mods.opcode)),
         };
         match (element(a), element(b), accumulator(c), accumulator(d)) {
-            (Some(a), Some(b), Some(c), Some(d)) => Ok(Mma { m: shape.0, n: shape.1, k: shape.2, a, b, c, d, sat }),
+            (Some(a), Some(b), Some(c), Some(d)) => {
+                // Only integers saturate.
+                let sat = d == AccTy::S32 && mods.take("satfinite");
+                Ok(Mma { m: shape.0, n: shape.1, k: shape.2, a, b, c, d, sat })
+            }
             _ => self.fail(format!("`{}`: its types are not supported", mods.opcode)),
         }
     }
@@ -51,33 +55,48 @@ impl<'a> Lower<'a, '_> {
     fn mma(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         let ok = mods.take("sync") & mods.take("aligned") & mods.take("row") & mods.take("col");
         let shape = self.shape(mods)?;
-        let known = matches!(shape, (16, 8, 4 | 8 | 16 | 32) | (8, 8, 4 | 16 | 32));
-        if !ok || !known {
+        if !ok {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
-        let sat = mods.take("satfinite");
-        let mma = self.mma_types(mods, shape, sat, false)?;
+        let mma = self.mma_types(mods, shape, false)?;
         if shape == (8, 8, 4) && mma.a != MmaTy::F64 {
             return self.fail(format!("opcode `{}` (Volta's layout) is not supported", mods.opcode));
         }
-        let (dsts, srcs) = self.mma_operands(args)?;
-        let wanted = [fragment(mma.m, mma.n, mma.d.bits()), fragment(mma.m, mma.k, mma.a.bits())];
-        if dsts.len() as u32 != wanted[0] || self.list(&args[1]).len() as u32 != wanted[1] {
-            return self.fail(format!("`{}` has the wrong number of registers", mods.opcode));
+        if !mma.is_mma() {
+            return self.fail(format!("`{}`: its shape and types do not go together", mods.opcode));
         }
+        let (a, b) = mma.registers();
+        let (dsts, srcs) = self.mma_operands(mods, &mma, [a as u32, b as u32], args)?;
         self.push(Op::Mma(mma), &dsts, &srcs);
         Ok(())
     }
 
-    fn mma_operands(&mut self, args: &[Arg<'a>]) -> Res<(Vec<Reg>, Vec<Reg>)> {
-        let dsts: Res<Vec<Reg>> = self.list(self.arg(args, 0)?).iter().map(|a| self.any_dst(a)).collect();
-        let mut srcs = Vec::new();
-        for at in 1..4 {
-            for part in self.list(self.arg(args, at)?) {
-                srcs.push(self.natural(part, Ty::B32)?);
-            }
+    /// D, and A, B and C, which have so many registers.
+    fn mma_operands(&mut self, mods: &Mods<'a>, mma: &Mma, [a, b]: [u32; 2], args: &[Arg<'a>]) -> Res<(Vec<Reg>, Vec<Reg>)> {
+        let whole = |acc: AccTy| Fragment { registers: fragment(mma.m, mma.n, acc.bits()), bits: acc.bits() };
+        let (d, c) = (whole(mma.d), whole(mma.c));
+        let (a, b) = (Fragment { registers: a, bits: mma.a.bits() }, Fragment { registers: b, bits: mma.b.bits() });
+        let dsts = self.results(mods, "D", d, self.arg(args, 0)?)?;
+        let mut srcs = self.operands(mods, "A", a, self.arg(args, 1)?)?;
+        srcs.extend(self.operands(mods, "B", b, self.arg(args, 2)?)?);
+        srcs.extend(self.operands(mods, "C", c, self.arg(args, 3)?)?);
+        Ok((dsts, srcs))
+    }
+
+    fn counted<'x>(&self, mods: &Mods<'a>, name: &str, wanted: Fragment, arg: &'x Arg<'a>) -> Res<&'x [Arg<'a>]> {
+        let (list, wants) = (self.list(arg), wanted.registers);
+        if list.len() as u32 != wants {
+            return self.fail(format!("`{}` has `{}` registers for {name}: it wants {wants}", mods.opcode, list.len()));
         }
-        Ok((dsts?, srcs))
+        Ok(list)
+    }
+
+    fn results(&mut self, mods: &Mods<'a>, name: &str, wanted: Fragment, arg: &Arg<'a>) -> Res<Vec<Reg>> {
+        self.counted(mods, name, wanted, arg)?.iter().map(|part| self.dst(part, wanted.word())).collect()
+    }
+
+    fn operands(&mut self, mods: &Mods<'a>, name: &str, wanted: Fragment, arg: &Arg<'a>) -> Res<Vec<Reg>> {
+        self.counted(mods, name, wanted, arg)?.iter().map(|part| self.src(part, wanted.word())).collect()
     }
 
     fn wmma(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
@@ -92,14 +111,12 @@ impl<'a> Lower<'a, '_> {
         if compute {
             // Which way A and B lay in memory is settled when they are loaded.
             mods.drop_if(|w| matches!(w, "row" | "col"));
-            let sat = mods.take("satfinite");
-            let shape = self.mma_types(mods, shape, sat, true)?;
-            let (dsts, srcs) = self.mma_operands(args)?;
-            let (a, b) = shape.wmma_registers();
-            let (c, d) = (fragment(shape.m, shape.n, shape.c.bits()), fragment(shape.m, shape.n, shape.d.bits()));
-            if dsts.len() as u32 != d || srcs.len() as u32 != a + b + c {
-                return self.fail(format!("`{}` has the wrong number of registers", mods.opcode));
+            let shape = self.mma_types(mods, shape, true)?;
+            if !shape.is_wmma() {
+                return self.fail(format!("`{}`: its shape and types do not go together", mods.opcode));
             }
+            let (a, b) = shape.wmma_registers();
+            let (dsts, srcs) = self.mma_operands(mods, &shape, [a, b], args)?;
             self.push(Op::WmmaMma { shape }, &dsts, &srcs);
             return Ok(());
         }
@@ -121,18 +138,15 @@ impl<'a> Lower<'a, '_> {
             Some(arg) => self.src(arg, Ty::U32)?,
             None => self.constant(Class::R32, u64::from(if col { rows } else { cols })),
         };
-        let list = self.list(self.arg(args, data)?);
-        if list.len() as u32 * 32 / (mem.ty.bytes() * 8).min(32) < rows * cols / 32 || rows > 32 || cols > 32 {
-            return self.fail(format!("`{}` has the wrong number of registers", mods.opcode));
-        }
+        let Some(fragment) = mem.fragment() else {
+            return self.fail(format!("`{}`: its shape and type do not go together", mods.opcode));
+        };
         if load {
-            let dsts: Res<Vec<Reg>> = list.iter().map(|a| self.any_dst(a)).collect();
-            self.addressed(Op::WmmaLoad(mem), &dsts?, address, &[stride]);
+            let dsts = self.results(mods, "the fragment", fragment, self.arg(args, data)?)?;
+            self.addressed(Op::WmmaLoad(mem), &dsts, address, &[stride]);
         } else {
             let mut rest = vec![stride];
-            for part in list {
-                rest.push(self.natural(part, Ty::B32)?);
-            }
+            rest.extend(self.operands(mods, "the fragment", fragment, self.arg(args, data)?)?);
             self.addressed(Op::WmmaStore(mem), &[], address, &rest);
         }
         Ok(())
@@ -143,7 +157,8 @@ impl<'a> Lower<'a, '_> {
         let count = match mods.take_any(&["x1", "x2", "x4"]) {
             Some("x1") => 1,
             Some("x2") => 2,
-            _ => 4,
+            Some(_) => 4,
+            None => return self.fail(format!("`{}` does not say of how many matrices", mods.opcode)),
         };
         let trans = mods.take("trans");
         take_space(mods);
@@ -152,11 +167,13 @@ impl<'a> Lower<'a, '_> {
         }
         let (data, place) = if base == "ldmatrix" { (0, 1) } else { (1, 0) };
         let address = self.address(self.arg(args, place)?)?;
-        let regs: Res<Vec<Reg>> = self.list(self.arg(args, data)?).iter().map(|a| self.any_dst(a)).collect();
+        let (wanted, data) = (Fragment { registers: count.into(), bits: 16 }, self.arg(args, data)?);
         if base == "ldmatrix" {
-            self.addressed(Op::Ldmatrix { count, trans }, &regs?, address, &[]);
+            let dsts = self.results(mods, "the matrices", wanted, data)?;
+            self.addressed(Op::Ldmatrix { count, trans }, &dsts, address, &[]);
         } else {
-            self.addressed(Op::Stmatrix { count, trans }, &[], address, &regs?);
+            let srcs = self.operands(mods, "the matrices", wanted, data)?;
+            self.addressed(Op::Stmatrix { count, trans }, &[], address, &srcs);
         }
         Ok(())
     }
@@ -172,9 +189,71 @@ impl WmmaMem {
             Frag::C => (m, n),
         }
     }
+
+    /// Its registers, if there is such a fragment.
+    fn fragment(&self) -> Option<Fragment> {
+        let shape = (self.m, self.n, self.k);
+        let known = match (self.frag, self.ty) {
+            (Frag::C, Ty::F16 | Ty::S32) | (Frag::A | Frag::B, Ty::F16 | Ty::Bf16 | Ty::S8 | Ty::U8) => is_wide(shape),
+            (Frag::C, Ty::F32) => is_wide(shape) || shape == (16, 16, 8),
+            (Frag::A | Frag::B, Ty::Tf32) => shape == (16, 16, 8),
+            (_, Ty::F64) => shape == (8, 8, 4),
+            _ => false,
+        };
+        let ((rows, cols), bits) = (self.extent(), self.ty.bytes() * 8);
+        let registers = if self.ty == Ty::F16 && self.frag != Frag::C { 8 } else { fragment(rows as u8, cols as u8, bits) };
+        known.then_some(Fragment { registers, bits })
+    }
+}
+
+/// The shapes `wmma` has for halves and bytes.
+fn is_wide(shape: (u8, u8, u8)) -> bool {
+    matches!(shape, (16, 16, 16) | (32, 8, 16) | (8, 32, 16))
+}
+
+/// What a fragment looks like in a lane.
+#[derive(Clone, Copy)]
+struct Fragment {
+    registers: u32,
+    /// Of an element.
+    bits: u32,
+}
+
+impl Fragment {
+    /// Type of its registers.
+    fn word(self) -> Ty {
+        if self.bits == 64 { Ty::B64 } else { Ty::B32 }
+    }
 }
 
 impl Mma {
+    /// Whether `mma.sync` has its shape and types.
+    fn is_mma(&self) -> bool {
+        use MmaTy::{Bf16, F16, F64, S8, Tf32, U8};
+        let (shape, c, d) = ((self.m, self.n, self.k), self.c, self.d);
+        match (self.a, self.b) {
+            (F16, F16) => matches!(shape, (16, 8, 8 | 16)) && c == d && matches!(d, AccTy::F16 | AccTy::F32),
+            (Bf16, Bf16) => matches!(shape, (16, 8, 8 | 16)) && (c, d) == (AccTy::F32, AccTy::F32),
+            (Tf32, Tf32) => matches!(shape, (16, 8, 4 | 8)) && (c, d) == (AccTy::F32, AccTy::F32),
+            (S8 | U8, S8 | U8) => matches!(shape, (8, 8, 16) | (16, 8, 16 | 32)) && (c, d) == (AccTy::S32, AccTy::S32),
+            (F64, F64) => matches!(shape, (8, 8, 4) | (16, 8, 4 | 8 | 16)) && (c, d) == (AccTy::F64, AccTy::F64),
+            _ => false,
+        }
+    }
+
+    /// Whether `wmma.mma` has them.
+    fn is_wmma(&self) -> bool {
+        use MmaTy::{Bf16, F16, F64, S8, Tf32, U8};
+        let shape = (self.m, self.n, self.k);
+        match (self.a, self.b, self.c, self.d) {
+            (F16, F16, AccTy::F16 | AccTy::F32, AccTy::F16 | AccTy::F32) | (Bf16, Bf16, AccTy::F32, AccTy::F32) => is_wide(shape),
+            (S8, S8, AccTy::S32, AccTy::S32) | (U8, U8, AccTy::S32, AccTy::S32) => is_wide(shape),
+            (Tf32, Tf32, AccTy::F32, AccTy::F32) => shape == (16, 16, 8),
+            (F64, F64, AccTy::F64, AccTy::F64) => shape == (8, 8, 4),
+            _ => false,
+        }
+    }
+
     /// Registers of A's and B's fragments in `mma.sync`.
     pub(crate) fn registers(&self) -> (usize, usize) {
         let (a, b) = (fragment(self.m, self.k, self.a.bits()), fragment(self.k, self.n, self.b.bits()));

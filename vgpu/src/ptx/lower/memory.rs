@@ -34,9 +34,9 @@ impl<'a> Lower<'a, '_> {
     /// Ordering, scope, cache hints; what is left are types and the vector width.
     fn access(&mut self, mods: &mut Mods<'a>) -> (Space, Order, Ty, u32) {
         let space = take_space(mods).unwrap_or(Space::Generic);
-        let strong = ["volatile", "relaxed", "acquire", "release", "mmio"].iter().fold(false, |s, w| s | mods.take(w));
+        let order = order(mods);
         mods.drop_if(|w| {
-            matches!(w, "weak" | "cta" | "gpu" | "sys" | "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "unified")
+            matches!(w, "weak" | "ca" | "cg" | "cs" | "lu" | "cv" | "nc" | "wb" | "wt" | "unified")
                 || (w.contains("::") && (w.starts_with("L1") || w.starts_with("L2") || w.ends_with("L2::cache_hint")))
         });
         let lanes = match mods.take_any(&["v2", "v4", "v8"]) {
@@ -45,7 +45,7 @@ impl<'a> Lower<'a, '_> {
             Some(_) => 8,
             None => 1,
         };
-        (space, if strong { Order::Strong } else { Order::Weak }, mods.ty().unwrap_or(Ty::B128), lanes)
+        (space, order, mods.ty().unwrap_or(Ty::B128), lanes)
     }
 
     /// Symbols decide the space of parameters: those of expanded functions lie in local memory.
@@ -111,9 +111,9 @@ impl<'a> Lower<'a, '_> {
         if mods.words.iter().any(|w| matches!(*w, "async" | "v2" | "v4" | "v8" | "b128")) {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
-        mods.drop_if(|w| {
-            matches!(w, "relaxed" | "acquire" | "release" | "acq_rel" | "cta" | "gpu" | "sys" | "noftz" | "L2::cache_hint")
-        });
+        // Without a word an atomic is relaxed.
+        let order = if order(mods) == Order::Release { Order::Release } else { Order::Strong };
+        mods.drop_if(|w| matches!(w, "noftz" | "L2::cache_hint"));
         let space = take_space(mods).unwrap_or(Space::Generic);
         let rmw = match mods.take_any(&["add", "min", "max", "and", "or", "xor", "inc", "dec", "exch", "cas"]) {
             Some("add") => Rmw::Add,
@@ -138,9 +138,9 @@ impl<'a> Lower<'a, '_> {
         let space = self.placed(space, address);
         if base == "atom" {
             let d = self.dst(self.arg(args, 0)?, ty)?;
-            self.addressed(Op::Atom { space, rmw, ty }, &[d], address, &values);
+            self.addressed(Op::Atom { space, rmw, ty, order }, &[d], address, &values);
         } else {
-            self.addressed(Op::Red { space, rmw, ty }, &[], address, &values);
+            self.addressed(Op::Red { space, rmw, ty, order }, &[], address, &values);
         }
         Ok(())
     }
@@ -158,27 +158,32 @@ impl<'a> Lower<'a, '_> {
             let keep = self.number(self.arg(args, 0)?)?;
             self.push(Op::CpWait, &[], &[]).imm = keep;
         } else {
-            mods.drop_if(|w| matches!(w, "ca" | "cg" | "shared" | "shared::cta" | "global") || w.starts_with("L2::"));
-            self.copy_issue(args)?;
+            let past_l1 = mods.take("cg");
+            mods.drop_if(|w| matches!(w, "ca" | "shared" | "shared::cta" | "global") || w.starts_with("L2::"));
+            self.copy_issue(past_l1, args)?;
         }
         Ok(())
     }
 
-    fn copy_issue(&mut self, args: &[Arg<'a>]) -> Res<()> {
+    fn copy_issue(&mut self, past_l1: bool, args: &[Arg<'a>]) -> Res<()> {
         let (to, from) = (self.address(self.arg(args, 0)?)?, self.address(self.arg(args, 1)?)?);
         let bytes = self.number(self.arg(args, 2)?)?;
         if !matches!(bytes, 4 | 8 | 16) {
             return self.fail(format!("`cp.async` of `{bytes}` bytes: only 4, 8 and 16 can be copied"));
         }
+        if past_l1 && bytes != 16 {
+            return self.fail(format!("`cp.async.cg` of `{bytes}` bytes: only 16 can be copied; hint: `.ca` copies 4 and 8"));
+        }
         // The address of the source needs a register of its own: an instruction carries one symbol and one offset.
         let source = self.flattened(from);
         let size = match args.get(3) {
             // Ignoring the source under a predicate is a copy of no bytes.
-            Some(Arg::Name { text, .. }) if self.any_register(text).is_some_and(|(r, _)| r.class() == Class::Pred) => {
-                let p = self.register(text, Class::Pred)?;
+            Some(arg) if self.is_predicate(arg) => {
+                let (p, negated) = self.pred(arg)?;
                 let d = self.fresh(Class::R32);
                 let (zero, all) = (self.constant(Class::R32, 0), self.constant(Class::R32, bytes as u64));
-                self.push(Op::Selp(Ty::B32), &[d], &[zero, all, p]);
+                let picked = if negated { [all, zero] } else { [zero, all] };
+                self.push(Op::Selp(Ty::B32), &[d], &[picked[0], picked[1], p]);
                 d
             }
             // A 64-bit register here is a cache policy.
@@ -190,6 +195,14 @@ impl<'a> Lower<'a, '_> {
         };
         self.addressed(Op::CpAsync { bytes: bytes as u8 }, &[], to, &[source, size]);
         Ok(())
+    }
+
+    fn is_predicate(&self, arg: &Arg<'a>) -> bool {
+        match arg {
+            Arg::Not(_) => true,
+            Arg::Name { text, .. } => self.any_register(text).is_some_and(|(r, _)| r.class() == Class::Pred),
+            _ => false,
+        }
     }
 
     fn flattened(&mut self, address: Address) -> Reg {
@@ -250,5 +263,17 @@ impl<'a> Lower<'a, '_> {
         };
         self.addressed(Op::Mbar(kind), &dsts, address, &rest);
         Ok(())
+    }
+}
+
+/// Takes the words for ordering and scope. Within a block nothing is handed on to others.
+fn order(mods: &mut Mods<'_>) -> Order {
+    let mut took = |words: &[&str]| words.iter().fold(false, |any, word| any | mods.take(word));
+    let (releases, strong) = (took(&["release", "acq_rel"]), took(&["volatile", "relaxed", "acquire", "mmio"]));
+    let beyond = !took(&["cta"]) | took(&["gpu", "sys"]);
+    match (releases, strong) {
+        (true, _) if beyond => Order::Release,
+        (true, _) | (_, true) => Order::Strong,
+        _ => Order::Weak,
     }
 }

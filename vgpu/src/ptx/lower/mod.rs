@@ -283,7 +283,11 @@ impl<'a> Lower<'a, '_> {
             _ => &[],
         };
         if matches!(*text, "__assertfail" | "__assert_fail") {
-            self.push(Op::Trap, &[], &[]);
+            // Where condition, file, line and function lie; told when it fails.
+            let places: Res<Vec<u32>> = arguments.iter().map(|a| self.local_offset(a)).collect();
+            let table = self.out.tables.len();
+            self.out.tables.push(places?);
+            self.push(Op::Assert, &[], &[]).imm = table as i64;
             return Ok(());
         }
         if *text == "vprintf" {

@@ -40,16 +40,30 @@ impl<'a> Mods<'a> {
             None => Err(PtxError { line: self.line, message: format!("`{}` has no type this GPU knows", self.opcode) }),
         }
     }
+    /// Takes what arithmetic on `ty` may be finished with: nothing of integers, rounding of f64.
+    pub(super) fn finishing_of(&mut self, ty: Ty) -> Finish {
+        match ty {
+            Ty::F64 => Finish { round: self.rounding(), ..Finish::default() },
+            _ if ty.is_float() => self.finishing(),
+            _ => Finish::default(),
+        }
+    }
     /// Takes rounding, ftz, sat and relu.
     pub(super) fn finishing(&mut self) -> Finish {
-        let round = match self.take_any(&["rn", "rz", "rm", "rp", "rna"]) {
+        Finish { round: self.rounding(), ftz: self.take("ftz"), sat: self.take("sat"), relu: self.take("relu") }
+    }
+    fn rounding(&mut self) -> Round {
+        match self.take_any(&["rn", "rz", "rm", "rp", "rna"]) {
             Some("rz") => Round::Zero,
             Some("rm") => Round::Down,
             Some("rp") => Round::Up,
             Some("rna") => Round::NearestAway,
             _ => Round::Nearest,
-        };
-        Finish { round, ftz: self.take("ftz"), sat: self.take("sat"), relu: self.take("relu") }
+        }
+    }
+    /// Takes ftz, which f64 and integers do not have.
+    pub(super) fn flushing(&mut self, ty: Ty) -> bool {
+        ty.is_float() && ty != Ty::F64 && self.take("ftz")
     }
     /// Nothing may be left.
     pub(super) fn finish(&self) -> Result<(), PtxError> {

@@ -12,9 +12,10 @@ impl<'a> Lower<'a, '_> {
             "bra" | "brx" | "ret" | "exit" | "trap" | "brkpt" => self.control(base, mods, args)?,
             "bar" | "barrier" => self.barrier(base, mods, args)?,
             "membar" | "fence" => {
-                let block_only = mods.take("cta");
+                // Within a block, and between the ways memory can be reached, nothing is ordered for other blocks.
+                let inner = ["cta", "proxy", "mbarrier_init"].iter().any(|word| mods.take(word));
                 mods.words.clear();
-                self.push(if block_only { Op::Nop } else { Op::Fence }, &[], &[]);
+                self.push(if inner { Op::Nop } else { Op::Fence }, &[], &[]);
             }
             "nanosleep" => {
                 mods.ty()?;
@@ -34,9 +35,9 @@ impl<'a> Lower<'a, '_> {
             }
             "redux" => self.redux(mods, args)?,
             "elect" => {
-                mods.take("sync");
+                let members = self.members(mods, args, 1)?;
                 let dsts = self.with_pred(self.arg(args, 0)?)?;
-                self.push(Op::Elect, &dsts, &[]);
+                self.push(Op::Elect, &dsts, &[members]);
             }
             _ => return Ok(false),
         }
@@ -79,8 +80,8 @@ impl<'a> Lower<'a, '_> {
 
     fn barrier(&mut self, base: &str, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
         if mods.take("warp") {
-            mods.take("sync");
-            self.push(Op::WarpSync, &[], &[]);
+            let members = self.members(mods, args, 0)?;
+            self.push(Op::WarpSync, &[], &[members]);
             return Ok(());
         }
         if mods.words.contains(&"cluster") {
@@ -121,6 +122,16 @@ impl<'a> Lower<'a, '_> {
         Ok(())
     }
 
+    /// The membermask, operand `at` of everything with `.sync`; forms without are of the lanes that are there.
+    fn members(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>], at: usize) -> Res<Reg> {
+        if mods.take("sync") {
+            return self.src(self.arg(args, at)?, Ty::B32);
+        }
+        let here = self.fresh(Class::R32);
+        self.push(Op::Activemask, &[here], &[]);
+        Ok(here)
+    }
+
     /// `%r|%p` or `%r`.
     fn with_pred(&mut self, arg: &Arg<'a>) -> Res<Vec<Reg>> {
         Ok(match arg {
@@ -133,7 +144,7 @@ impl<'a> Lower<'a, '_> {
     }
 
     fn shuffle(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("sync");
+        let members = self.members(mods, args, 4)?;
         let mode = match mods.take_any(&["up", "down", "bfly", "idx"]) {
             Some("up") => Shfl::Up,
             Some("down") => Shfl::Down,
@@ -142,13 +153,14 @@ impl<'a> Lower<'a, '_> {
         };
         mods.ty()?;
         let dsts = self.with_pred(self.arg(args, 0)?)?;
-        let srcs: Res<Vec<Reg>> = (1..4).map(|i| self.src(self.arg(args, i)?, Ty::B32)).collect();
-        self.push(Op::Shfl(mode), &dsts, &srcs?);
+        let mut srcs = (1..4).map(|i| self.src(self.arg(args, i)?, Ty::B32)).collect::<Res<Vec<Reg>>>()?;
+        srcs.push(members);
+        self.push(Op::Shfl(mode), &dsts, &srcs);
         Ok(())
     }
 
     fn vote(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("sync");
+        let members = self.members(mods, args, 2)?;
         let kind = match mods.take_any(&["all", "any", "uni", "ballot"]) {
             Some("all") => Vote::All,
             Some("any") => Vote::Any,
@@ -158,23 +170,23 @@ impl<'a> Lower<'a, '_> {
         let ty = mods.ty()?;
         let d = self.dst(self.arg(args, 0)?, ty)?;
         let (p, negate) = self.pred(self.arg(args, 1)?)?;
-        self.push(Op::Vote { kind, negate }, &[d], &[p]);
+        self.push(Op::Vote { kind, negate }, &[d], &[p, members]);
         Ok(())
     }
 
     fn matching(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("sync");
+        let members = self.members(mods, args, 2)?;
         let all = mods.take("all");
         mods.take("any");
         let ty = mods.ty()?;
         let dsts = self.with_pred(self.arg(args, 0)?)?;
         let a = self.src(self.arg(args, 1)?, ty)?;
-        self.push(if all { Op::MatchAll(ty) } else { Op::MatchAny(ty) }, &dsts, &[a]);
+        self.push(if all { Op::MatchAll(ty) } else { Op::MatchAny(ty) }, &dsts, &[a, members]);
         Ok(())
     }
 
     fn redux(&mut self, mods: &mut Mods<'a>, args: &[Arg<'a>]) -> Res<()> {
-        mods.take("sync");
+        let members = self.members(mods, args, 2)?;
         let rmw = match mods.take_any(&["add", "min", "max", "and", "or", "xor"]) {
             Some("add") => Rmw::Add,
             Some("min") => Rmw::Min,
@@ -187,6 +199,9 @@ impl<'a> Lower<'a, '_> {
         if ty.is_float() {
             return self.fail(format!("opcode `{}` is not supported", mods.opcode));
         }
-        self.mixed(Op::Redux { rmw, ty }, args, ty, &[ty])
+        let d = self.dst(self.arg(args, 0)?, ty)?;
+        let a = self.src(self.arg(args, 1)?, ty)?;
+        self.push(Op::Redux { rmw, ty }, &[d], &[a, members]);
+        Ok(())
     }
 }
