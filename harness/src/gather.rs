@@ -30,12 +30,14 @@ pub struct Material<'a> {
     pub title: String,
     /// Rows.
     pub frame: &'a DataFrame,
+    /// Those of them that models are fitted on and scored with: never what was measured to judge a recommendation.
+    pub learned: &'a DataFrame,
     /// What was recommended, where something was.
     pub recommendations: Vec<Recommendation>,
     /// Where the wall time of the sweep went, where it is known.
     pub overhead: Vec<Overhead>,
-    /// Header of the run's journal, where there is one.
-    pub header: Option<Header>,
+    /// Headers of the runs' journals, as far as there are any; the last one's spec is shown.
+    pub headers: Vec<Header>,
     /// Commands that make the page again.
     pub commands: Vec<String>,
     /// Start of the command that measures one point again; its family and values are appended.
@@ -49,10 +51,11 @@ pub struct Material<'a> {
 /// # Errors
 /// [`Fail`] where the frame is not one of runs.
 pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fail> {
-    let frame = material.frame;
-    let (evaluation, notes) = scores(frame, material.seed);
-    let labels = Labels::of(frame)?;
-    let importance = held_out_importance(frame, material.seed).unwrap_or_default();
+    let Material { frame, learned, .. } = material;
+    let (evaluation, notes) = scores(learned, material.seed);
+    let labels = Labels::of(learned)?;
+    let importance = held_out_importance(learned, material.seed).unwrap_or_default();
+    let provenance = provenance(&material)?;
     let input = PageInput {
         title: material.title,
         frame: frame.clone(),
@@ -69,7 +72,7 @@ pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fa
         recommendations: material.recommendations,
         skips: Vec::new(),
         overhead: material.overhead,
-        provenance: provenance(frame, material.header.as_ref(), material.commands, material.seed)?,
+        provenance,
         commands: material.point_command.map_or_else(|| Ok(BTreeMap::new()), |start| point_commands(frame, &start))?,
     };
     Ok((input, notes))
@@ -205,9 +208,10 @@ fn families(frame: &DataFrame) -> Result<Vec<FamilyWords>, Fail> {
         .collect())
 }
 
-fn provenance(frame: &DataFrame, header: Option<&Header>, commands: Vec<String>, seed: u64) -> Result<Provenance, Fail> {
+fn provenance(material: &Material<'_>) -> Result<Provenance, Fail> {
+    let Material { frame, learned, seed, .. } = *material;
     let first = |name| Ok::<_, Fail>(column(frame, name)?.into_iter().flatten().next().unwrap_or_default());
-    let data = Dataset::new(frame, Target::Time).and_then(|data| fit_train(&data.into_train(), &fingerprint_options(seed)));
+    let data = Dataset::new(learned, Target::Time).and_then(|data| fit_train(&data.into_train(), &fingerprint_options(seed)));
     Ok(Provenance {
         device: first(col::device_name)?,
         host: first(col::host)?,
@@ -217,12 +221,12 @@ fn provenance(frame: &DataFrame, header: Option<&Header>, commands: Vec<String>,
         version: first(col::tool_version)?,
         commit: String::new(),
         spec_name: first(col::spec)?,
-        spec_text: header.map(|header| header.spec_text.clone()).unwrap_or_default(),
+        spec_text: material.headers.last().map(|header| header.spec_text.clone()).unwrap_or_default(),
         spec_hash: first(col::sweep_id)?,
         data_hash: data.map(|predictor| predictor.fingerprint().to_owned()).unwrap_or_default(),
         seed: seed.to_string(),
         started_at: column(frame, col::measured_at)?.into_iter().flatten().min().unwrap_or_default(),
-        commands,
+        commands: material.commands.clone(),
     })
 }
 

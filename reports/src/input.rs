@@ -190,7 +190,7 @@ pub struct Provenance {
     pub spec_text: String,
     /// Its hash.
     pub spec_hash: String,
-    /// Hash of the rows on this page.
+    /// Hash of the rows that the page's models were fitted on.
     pub data_hash: String,
     /// Seed of data and order.
     pub seed: String,

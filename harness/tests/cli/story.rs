@@ -22,6 +22,19 @@ fn the_demo_leaves_a_page_a_store_and_a_model_and_scores_what_it_held_out() {
 
     let again = dir.run_to(0, &["demo", "--quick", "-o", "tc-demo"]);
     assert!(again.out.contains("measured and verified before"), "{}", again.out);
+    let of_models = |line: &&str| line.starts_with("2. fit") || line.contains("median error");
+    let learned: Vec<&str> = said.out.lines().filter(of_models).collect();
+    assert!(learned.len() == 4 && learned.iter().all(|line| again.out.contains(line)), "{}\n{}", said.out, again.out);
+    let rows = learned[0].split_whitespace().nth(5).expect("a forest on so many rows");
+    let after = std::fs::read_to_string(dir.path("tc-demo/report.html")).expect("the page");
+    assert!(scores(&page).contains(&format!(">{rows}<")), "{rows}: {}", scores(&page));
+    assert_eq!(scores(&page), scores(&after), "what was measured to judge the recommendation is learned from");
+}
+
+/// The page's table of scores.
+fn scores(page: &str) -> &str {
+    let table = page.split("id=\"scores\"").nth(1).expect("a table of scores");
+    table.split("</table>").next().unwrap_or_default()
 }
 
 #[test]
