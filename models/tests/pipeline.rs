@@ -219,6 +219,8 @@ fn models_survive_their_bytes_and_the_same_fit_gives_the_same_bytes() {
         assert!(read == predictor, "{preset}");
         assert_eq!(read.predict(&sweep()).expect("predicts"), predictor.predict(&sweep()).expect("predicts"));
         assert_eq!((read.rows(), read.fingerprint().len()), (216, 32));
+        let met = |texts: &std::collections::BTreeSet<String>| texts.iter().cloned().collect::<Vec<_>>();
+        assert_eq!((met(read.families()), met(read.devices())), (vec!["gemm_tiled".to_owned()], vec!["test".to_owned()]));
     }
 }
 
@@ -230,7 +232,10 @@ fn bytes_that_are_no_model_of_ours_are_refused_by_kind() {
     assert_eq!(refuse(b"{\"model\": 1}"), ArtifactError::Foreign);
     let mut newer = bytes.clone();
     newer[15] = 9;
-    assert_eq!(refuse(&newer).to_string(), "model has format version `9`, this program reads up to 1");
+    assert_eq!(refuse(&newer).to_string(), "model has format version `9`, this program reads up to 2");
+    let mut older = bytes.clone();
+    older[15] = 1;
+    assert_eq!(refuse(&older).to_string(), "model has format version `1`, this program reads from 2");
     for cut in [1, 14, 16, 30, 60] {
         assert!(matches!(refuse(&bytes[..cut]), ArtifactError::Truncated { .. }), "{cut}");
     }
