@@ -126,7 +126,7 @@ fn scores(story: &Story<'_>) -> Markup {
             h3 id="scores" { "Scores by split" }
             p class="soft" {
                 "Rows are held out at random (rows), by problem size (shape) or by configuration (config), and never fitted. τ is Kendall's rank correlation within \
-                 a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest; the last column is the share of rows inside their 90 % interval."
+                 a problem on one device in one cache mode; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest; the last column is the share of rows inside their 90 % interval."
             }
             (grid(Reach::Column, &SCORE_HEADS, &rows))
         }
