@@ -3,6 +3,7 @@
 //! Points and skips share their problem and configuration, and texts are made where they are shown: a plan of 100,000 points is made in
 //! under a second.
 
+mod estimate;
 mod planner;
 
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ use tilecast_kernels::devices::cuda::CudaProgram;
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::{CacheMode, Config, DeviceInfo, DeviceKind, Family, Problem, Work};
 
-use crate::spec::Sweep;
+use crate::spec::{Measure, Sweep};
 
 /// What will be measured.
 #[derive(Debug)]
@@ -168,7 +169,7 @@ impl Plan {
 
     /// Counts for people and machines.
     #[must_use]
-    pub fn summary(&self, device: &DeviceInfo, assumed_flop_per_s: f64, samples: f64) -> Summary {
+    pub fn summary(&self, device: &DeviceInfo, measure: &Measure, assumed_flop_per_s: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
         let code: PlHashSet<String> = asked().map(|point| point.code(device)).collect();
         let experiments: PlHashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
@@ -187,7 +188,7 @@ impl Plan {
             distinct_code: code.len(),
             distinct_experiments: experiments.len(),
             flop_per_pass: flop,
-            estimate_s: samples * flop / assumed_flop_per_s,
+            estimate_s: estimate::Protocol { measure, flop_per_s: assumed_flop_per_s, device }.seconds(self),
             assumed_flop_per_s,
         }
     }
@@ -212,7 +213,7 @@ pub struct Summary {
     pub distinct_experiments: usize,
     /// FLOP of calling every point once.
     pub flop_per_pass: f64,
-    /// Rough duration.
+    /// Rough duration: samples, warm-up, verification and roofs; `docs/measuring.md` says what is left out.
     pub estimate_s: f64,
     /// Rate the estimate assumes.
     pub assumed_flop_per_s: f64,

@@ -97,6 +97,8 @@ fn a_plan_counts_points_and_gives_reasons_without_measuring() {
     let plan = dir.json(0, &["plan", "small.toml", "--json", "--skips"]);
     assert_eq!(plan["points"], 4);
     assert_eq!(plan["distinct_experiments"], plan["points"]);
+    // Six samples of a millisecond for each, however few FLOP the problem has.
+    assert!(plan["estimate_s"].as_f64().expect("an estimate") > 4.0 * 6.0 * 1e-3, "{plan}");
     // 64 and 128 both cover a 48 × 40 × 33 problem whole: the same code runs.
     let plan = dir.json(0, &["plan", "small.toml", "--json", "--skips", "--axis", "tile=64,128"]);
     assert_eq!(plan["points"], 1, "{plan}");
