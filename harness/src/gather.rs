@@ -1,6 +1,6 @@
 //! A store's frame, its scores and recommendations become the input of a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -10,13 +10,15 @@ use tilecast_models::{
     Dataset, EvaluateOptions, Evaluation, FitOptions, ModelError, Preset, Split, Target, evaluate, fit_train, importance,
 };
 use tilecast_reports::PageInput;
-use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, Provenance, Recommendation};
+use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, PlanSkip, Provenance, Recommendation};
 use tilecast_runs::frame::{open_columns, reals, texts};
 use tilecast_runs::journal::{Entry, Header};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, col};
 
 use crate::campaign::CampaignEnd;
 use crate::fail::Fail;
+use crate::plan::SkipCount;
+use crate::terminal::significant;
 
 /// Splits shown on a page, as far as the data allows.
 const SPLITS: [Split; 3] = [Split::Shape, Split::Config, Split::Rows];
@@ -70,7 +72,7 @@ pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fa
         importance,
         importance_unit: "increase of mean absolute percentage error on held-out problems when the column is shuffled".to_owned(),
         recommendations: material.recommendations,
-        skips: Vec::new(),
+        skips: skips(&material.headers),
         overhead: material.overhead,
         provenance,
         commands: material.point_command.map_or_else(|| Ok(BTreeMap::new()), |start| point_commands(frame, &start))?,
@@ -200,7 +202,6 @@ fn families(frame: &DataFrame) -> Result<Vec<FamilyWords>, Fail> {
         .map(|card| FamilyWords {
             id: card.id.to_owned(),
             title: card.title.to_owned(),
-            summary: String::new(),
             math: card.math.to_owned(),
             look_at: card.look_at.to_owned(),
             references: card.references.iter().map(|&reference| reference.to_owned()).collect(),
@@ -217,9 +218,8 @@ fn provenance(material: &Material<'_>) -> Result<Provenance, Fail> {
         host: first(col::host)?,
         os: first(col::os)?,
         driver: first(col::driver)?,
-        clocks: String::new(),
+        clocks: clocks(frame)?,
         version: first(col::tool_version)?,
-        commit: String::new(),
         spec_name: first(col::spec)?,
         spec_text: material.headers.last().map(|header| header.spec_text.clone()).unwrap_or_default(),
         spec_hash: first(col::sweep_id)?,
@@ -228,6 +228,36 @@ fn provenance(material: &Material<'_>) -> Result<Provenance, Fail> {
         started_at: column(frame, col::measured_at)?.into_iter().flatten().min().unwrap_or_default(),
         commands: material.commands.clone(),
     })
+}
+
+/// The clocks seen while measuring and what became of locks that were asked for; empty where no clock can be read.
+fn clocks(frame: &DataFrame) -> Result<String, Fail> {
+    let seen: Vec<f64> = reals(frame, col::clock_hz)?.into_iter().flatten().map(|hertz| hertz / 1e9).collect();
+    let ends = seen.iter().copied().reduce(f64::min).zip(seen.iter().copied().reduce(f64::max));
+    let range = ends.map(|(low, high)| format!("{} to {} GHz while measuring", significant(low), significant(high)));
+    let locks: BTreeSet<String> = column(frame, col::clocks_locked)?.into_iter().flatten().collect();
+    let locks = (!locks.is_empty()).then(|| format!("locks {}", locks.into_iter().collect::<Vec<_>>().join(", ")));
+    Ok([range, locks].into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// What the plans of these runs left out. The same sweep measured again leaves out the same, once.
+fn skips(headers: &[Header]) -> Vec<PlanSkip> {
+    // Journals of older versions say nothing of skips.
+    let told = |header: &Header| serde_json::from_value::<Vec<SkipCount>>(header.meta.get("skips")?.clone()).ok();
+    let mut all: BTreeMap<(String, String), PlanSkip> = BTreeMap::new();
+    let mut plans = Vec::new();
+    for header in headers {
+        let plan = (&header.spec_text, &header.device, told(header).unwrap_or_default());
+        if plans.contains(&plan) {
+            continue;
+        }
+        for SkipCount { family, reason, example, count, .. } in plan.2.clone() {
+            let first = PlanSkip { family: family.clone(), config: example, reason: reason.clone(), count: 0 };
+            all.entry((family, reason)).or_insert(first).count += count;
+        }
+        plans.push(plan);
+    }
+    all.into_values().collect()
 }
 
 /// The cheapest model: only the fingerprint of its data is wanted.

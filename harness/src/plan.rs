@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polars::prelude::{PlHashMap, PlHashSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tilecast_kernels::devices::cuda::CudaProgram;
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::{CacheMode, Config, DeviceInfo, DeviceKind, Family, Problem, Work};
@@ -143,7 +143,8 @@ impl Skip {
 }
 
 /// Kinds of skip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SkipKind {
     /// The family refuses the problem.
     Problem,
@@ -153,6 +154,21 @@ pub enum SkipKind {
     Duplicate,
     /// Beyond `limit`.
     Limit,
+}
+
+/// Skips of one family, kind and reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkipCount {
+    /// Family.
+    pub family: String,
+    /// Kind.
+    pub kind: SkipKind,
+    /// Subject, value, limit.
+    pub reason: String,
+    /// One of what was skipped.
+    pub example: String,
+    /// How many.
+    pub count: usize,
 }
 
 impl Plan {
@@ -165,6 +181,25 @@ impl Plan {
     /// All points, in the order of their groups.
     pub fn points(&self) -> impl Iterator<Item = (&Group, &Point)> {
         self.groups.iter().flat_map(|group| group.points.iter().map(move |point| (group, point)))
+    }
+
+    /// What leaves no row in a store: problems refused, duplicates, spaces sampled. A configuration refused is a row with its reason.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<SkipCount> {
+        let mut counts: BTreeMap<(&str, SkipKind, &str), SkipCount> = BTreeMap::new();
+        for skip in self.skipped.iter().filter(|skip| skip.kind != SkipKind::Config) {
+            // Each duplicate names what it repeats: as many reasons as there are first ones.
+            let reason: &str = if skip.kind == SkipKind::Duplicate { "the same code is already planned" } else { &skip.reason };
+            let first = || SkipCount {
+                family: skip.family.to_owned(),
+                kind: skip.kind,
+                reason: reason.to_owned(),
+                example: Some(skip.config()).filter(|config| !config.is_empty()).unwrap_or_else(|| skip.problem()),
+                count: 0,
+            };
+            counts.entry((skip.family, skip.kind, reason)).or_insert_with(first).count += 1;
+        }
+        counts.into_values().collect()
     }
 
     /// Counts for people and machines.

@@ -106,6 +106,25 @@ fn a_plan_counts_points_and_gives_reasons_without_measuring() {
 }
 
 #[test]
+fn what_a_plan_leaves_out_is_on_the_page_of_its_store() {
+    let dir = Workdir::new();
+    dir.file("cut.toml", SMALL.replace("tile = [4, 8, 16, 64] }", "tile = [64, 96, 128] }"));
+    dir.file("drawn.toml", SMALL.replace("tile = [4, 8, 16, 64] }", "tile = [4, 8, 16] }\nlimit = 2"));
+    for spec in ["cut.toml", "drawn.toml", "drawn.toml"] {
+        dir.run_to(0, &["sweep", spec, "-o", "store", "-q", "--again"]);
+    }
+    dir.run_to(0, &["report", "store", "-o", "page.html"]);
+    let page = std::fs::read_to_string(dir.path("page.html")).expect("the page");
+    let table = page.split("id=\"skips\"").nth(1).expect("a table of what was left out");
+    let table = table.split("</table>").next().unwrap_or_default();
+    // Of three tiles that cover the problem whole, two are the same code; a space is drawn from.
+    for words in [">2<", "the same code is already planned", "configurations are beyond", "limit = 2"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert_eq!(table.matches("are beyond").count(), 1, "the same sweep again leaves out the same: {table}");
+}
+
+#[test]
 fn every_example_sweep_plans() {
     let dir = Workdir::new();
     let sweeps = concat!(env!("CARGO_MANIFEST_DIR"), "/../sweeps");
