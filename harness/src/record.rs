@@ -192,6 +192,7 @@ fn set_errors(row: &mut Row, verification: &Verification) {
     row.set_some(col::max_abs_err, finite(verification.max_abs_err));
     row.set_some(col::max_rel_err, finite(verification.max_rel_err));
     row.set_some(col::err_bound_ratio, finite(verification.bound_ratio));
+    row.set(col::checked_share, verification.rows_checked);
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of samples

@@ -82,6 +82,17 @@ fn a_page_of_two_rows_stands_without_everything_else() {
     }
 }
 
+#[test]
+fn a_page_says_how_much_of_the_output_was_compared() {
+    let mut rows = pair("cpu");
+    rows.iter_mut().for_each(|row| {
+        row.set("checked_share", 1.0);
+    });
+    assert!(!written(&bare(&rows)).contains("by a sample of its rows"));
+    rows[0].set("checked_share", 0.25);
+    assert!(written(&bare(&rows)).contains("1 by a sample of its rows, 25\u{a0}% of them at least"));
+}
+
 /// Three compiled configurations of one problem, with power and energy where `energy` says so.
 fn compiled(energy: bool) -> Vec<Row> {
     let each = [("tile=8", 4e-3, 20, 0.9), ("tile=16", 1e-3, 40, 0.4), ("tile=32", 2e-3, 168, 0.6)];

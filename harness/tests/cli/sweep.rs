@@ -17,6 +17,7 @@ fn a_sweep_stores_verified_rows_with_all_their_samples() {
         assert_eq!(row["source"], "cpu");
         assert_eq!(row["time_basis"], "thread_cpu");
         assert!(row["err_bound_ratio"].as_f64().expect("verified") <= 1.0);
+        assert_eq!(row["checked_share"], 1.0, "a small problem is compared whole: {row}");
         let (low, time, high) = (row["time_lo_s"].as_f64(), row["time_s"].as_f64(), row["time_hi_s"].as_f64());
         assert!(low <= time && time <= high, "{low:?} {time:?} {high:?}");
         assert!(row["roof.flop_per_s"].as_f64().expect("a roof") > 0.0);

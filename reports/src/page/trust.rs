@@ -62,6 +62,12 @@ fn verification(story: &Story<'_>) -> Vec<Fact> {
         ),
         None => format!("none of {} was checked against a reference here", number::things(timed, "timed row")),
     };
+    let sampled: Vec<f64> =
+        story.runs.iter().filter_map(|run| run.number(col::checked_share)).filter(|&share| share < 1.0).collect();
+    if let Some(least) = sampled.iter().copied().reduce(f64::min) {
+        text +=
+            &format!("; {} by a sample of its rows, {} of them at least", number::count(sampled.len()), number::percent(least));
+    }
     if unchecked > 0 && imported {
         text += "; imported rows are as good as the tool they come from";
     }
