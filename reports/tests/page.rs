@@ -216,8 +216,8 @@ fn frames_that_make_no_honest_page_are_refused() {
     for (rows, expected, hint) in [
         (vec![], "frame has no rows", "store path"),
         (pair("predicted"), "all of them are `predicted`", "measure or import"),
-        (mixed, "mixes 2 rows of source `vgpu` with 2 rows of source `cpu`", "one source"),
-        (imported, "source `import:kernel_tuner`", "one source"),
+        (mixed, "mixes 2 rows of source `vgpu` with 2 rows of source `cpu`", "a store of their own"),
+        (imported, "source `import:kernel_tuner`", "a store of their own"),
     ] {
         let error = page(&bare(&rows)).expect_err(expected);
         assert!(error.to_string().contains(expected), "{error}");

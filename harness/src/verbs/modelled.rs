@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use tilecast_models::{Predictor, Preset, Target};
+use tilecast_runs::journal::io_hint;
 
 use crate::fail::{Fail, unknown};
 use crate::terminal;
@@ -96,14 +97,24 @@ fn quoted(names: &BTreeSet<String>) -> String {
 /// # Errors
 /// [`Fail`] naming the file.
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Fail> {
-    let failed = |error: std::io::Error| Fail::new(format!("`{}` cannot be written: {error}", path.display()));
+    let failed = |error: std::io::Error| Fail {
+        message: format!("`{}` cannot be written: {error}", path.display()),
+        hint: io_hint(&error).map(str::to_owned),
+    };
+    if path.is_dir() {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(failed)?;
     }
     let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    std::fs::write(&temporary, content).and_then(|()| std::fs::rename(&temporary, path)).map_err(failed)
+    std::fs::write(&temporary, content).and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
+        // It may never have been made.
+        let _ = std::fs::remove_file(&temporary);
+        failed(error)
+    })
 }
 
 /// `value` of `target` with its unit.
