@@ -197,7 +197,8 @@ impl Campaign<'_> {
     }
 
     fn header(&self, sweep_id: &str, device: &str, roofs: &[Roof]) -> Header {
-        let meta = serde_json::json!({ "pid": std::process::id(), "host": clock::host(), "roofs": roofs });
+        let skips = self.plan.left_out();
+        let meta = serde_json::json!({ "pid": std::process::id(), "host": clock::host(), "roofs": roofs, "skips": skips });
         Header {
             schema_version: format!("{}.{}", VERSION.0, VERSION.1),
             sweep_id: sweep_id.to_owned(),

@@ -1,6 +1,6 @@
 //! A store's frame, its scores and recommendations become the input of a page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
 use std::path::Path;
 
@@ -10,13 +10,15 @@ use tilecast_models::{
     Dataset, EvaluateOptions, Evaluation, FitOptions, ModelError, Preset, Split, Target, evaluate, fit_train, importance,
 };
 use tilecast_reports::PageInput;
-use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, Provenance, Recommendation};
+use tilecast_reports::input::{FamilyWords, Importance, Overhead, ParityPoint, PlanSkip, Provenance, Recommendation};
 use tilecast_runs::frame::{open_columns, reals, texts};
 use tilecast_runs::journal::{Entry, Header};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, col};
 
 use crate::campaign::CampaignEnd;
 use crate::fail::Fail;
+use crate::plan::SkipCount;
+use crate::terminal::significant;
 
 /// Splits shown on a page, as far as the data allows.
 const SPLITS: [Split; 3] = [Split::Shape, Split::Config, Split::Rows];
@@ -30,12 +32,14 @@ pub struct Material<'a> {
     pub title: String,
     /// Rows.
     pub frame: &'a DataFrame,
+    /// Those of them that models are fitted on and scored with: never what was measured to judge a recommendation.
+    pub learned: &'a DataFrame,
     /// What was recommended, where something was.
     pub recommendations: Vec<Recommendation>,
     /// Where the wall time of the sweep went, where it is known.
     pub overhead: Vec<Overhead>,
-    /// Header of the run's journal, where there is one.
-    pub header: Option<Header>,
+    /// Headers of the runs' journals, as far as there are any; the last one's spec is shown.
+    pub headers: Vec<Header>,
     /// Commands that make the page again.
     pub commands: Vec<String>,
     /// Start of the command that measures one point again; its family and values are appended.
@@ -49,10 +53,11 @@ pub struct Material<'a> {
 /// # Errors
 /// [`Fail`] where the frame is not one of runs.
 pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fail> {
-    let frame = material.frame;
-    let (evaluation, notes) = scores(frame, material.seed);
-    let labels = Labels::of(frame)?;
-    let importance = held_out_importance(frame, material.seed).unwrap_or_default();
+    let Material { frame, learned, .. } = material;
+    let (evaluation, notes) = scores(learned, material.seed);
+    let labels = Labels::of(learned)?;
+    let importance = held_out_importance(learned, material.seed).unwrap_or_default();
+    let provenance = provenance(&material)?;
     let input = PageInput {
         title: material.title,
         frame: frame.clone(),
@@ -67,9 +72,9 @@ pub fn page_input(material: Material<'_>) -> Result<(PageInput, Vec<String>), Fa
         importance,
         importance_unit: "increase of mean absolute percentage error on held-out problems when the column is shuffled".to_owned(),
         recommendations: material.recommendations,
-        skips: Vec::new(),
+        skips: skips(&material.headers),
         overhead: material.overhead,
-        provenance: provenance(frame, material.header.as_ref(), material.commands, material.seed)?,
+        provenance,
         commands: material.point_command.map_or_else(|| Ok(BTreeMap::new()), |start| point_commands(frame, &start))?,
     };
     Ok((input, notes))
@@ -197,7 +202,6 @@ fn families(frame: &DataFrame) -> Result<Vec<FamilyWords>, Fail> {
         .map(|card| FamilyWords {
             id: card.id.to_owned(),
             title: card.title.to_owned(),
-            summary: String::new(),
             math: card.math.to_owned(),
             look_at: card.look_at.to_owned(),
             references: card.references.iter().map(|&reference| reference.to_owned()).collect(),
@@ -205,25 +209,55 @@ fn families(frame: &DataFrame) -> Result<Vec<FamilyWords>, Fail> {
         .collect())
 }
 
-fn provenance(frame: &DataFrame, header: Option<&Header>, commands: Vec<String>, seed: u64) -> Result<Provenance, Fail> {
+fn provenance(material: &Material<'_>) -> Result<Provenance, Fail> {
+    let Material { frame, learned, seed, .. } = *material;
     let first = |name| Ok::<_, Fail>(column(frame, name)?.into_iter().flatten().next().unwrap_or_default());
-    let data = Dataset::new(frame, Target::Time).and_then(|data| fit_train(&data.into_train(), &fingerprint_options(seed)));
+    let data = Dataset::new(learned, Target::Time).and_then(|data| fit_train(&data.into_train(), &fingerprint_options(seed)));
     Ok(Provenance {
         device: first(col::device_name)?,
         host: first(col::host)?,
         os: first(col::os)?,
         driver: first(col::driver)?,
-        clocks: String::new(),
+        clocks: clocks(frame)?,
         version: first(col::tool_version)?,
-        commit: String::new(),
         spec_name: first(col::spec)?,
-        spec_text: header.map(|header| header.spec_text.clone()).unwrap_or_default(),
+        spec_text: material.headers.last().map(|header| header.spec_text.clone()).unwrap_or_default(),
         spec_hash: first(col::sweep_id)?,
         data_hash: data.map(|predictor| predictor.fingerprint().to_owned()).unwrap_or_default(),
         seed: seed.to_string(),
         started_at: column(frame, col::measured_at)?.into_iter().flatten().min().unwrap_or_default(),
-        commands,
+        commands: material.commands.clone(),
     })
+}
+
+/// The clocks seen while measuring and what became of locks that were asked for; empty where no clock can be read.
+fn clocks(frame: &DataFrame) -> Result<String, Fail> {
+    let seen: Vec<f64> = reals(frame, col::clock_hz)?.into_iter().flatten().map(|hertz| hertz / 1e9).collect();
+    let ends = seen.iter().copied().reduce(f64::min).zip(seen.iter().copied().reduce(f64::max));
+    let range = ends.map(|(low, high)| format!("{} to {} GHz while measuring", significant(low), significant(high)));
+    let locks: BTreeSet<String> = column(frame, col::clocks_locked)?.into_iter().flatten().collect();
+    let locks = (!locks.is_empty()).then(|| format!("locks {}", locks.into_iter().collect::<Vec<_>>().join(", ")));
+    Ok([range, locks].into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+/// What the plans of these runs left out. The same sweep measured again leaves out the same, once.
+fn skips(headers: &[Header]) -> Vec<PlanSkip> {
+    // Journals of older versions say nothing of skips.
+    let told = |header: &Header| serde_json::from_value::<Vec<SkipCount>>(header.meta.get("skips")?.clone()).ok();
+    let mut all: BTreeMap<(String, String), PlanSkip> = BTreeMap::new();
+    let mut plans = Vec::new();
+    for header in headers {
+        let plan = (&header.spec_text, &header.device, told(header).unwrap_or_default());
+        if plans.contains(&plan) {
+            continue;
+        }
+        for SkipCount { family, reason, example, count, .. } in plan.2.clone() {
+            let first = PlanSkip { family: family.clone(), config: example, reason: reason.clone(), count: 0 };
+            all.entry((family, reason)).or_insert(first).count += count;
+        }
+        plans.push(plan);
+    }
+    all.into_values().collect()
 }
 
 /// The cheapest model: only the fingerprint of its data is wanted.

@@ -4,6 +4,7 @@
 //! Points and skips share their problem and configuration, and texts are made where they are shown: a plan of 100,000 points is made in
 //! under a second.
 
+mod estimate;
 mod planner;
 
 use std::borrow::Cow;
@@ -11,12 +12,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use polars::prelude::{PlHashMap, PlHashSet};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tilecast_kernels::devices::cuda::CudaProgram;
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::{CacheMode, Config, DeviceInfo, DeviceKind, Family, Problem, Work};
 
-use crate::spec::Sweep;
+use crate::spec::{Measure, Sweep};
 
 /// What will be measured.
 #[derive(Debug)]
@@ -143,7 +144,8 @@ impl Skip {
 }
 
 /// Kinds of skip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SkipKind {
     /// The family refuses the problem.
     Problem,
@@ -153,6 +155,21 @@ pub enum SkipKind {
     Duplicate,
     /// Beyond `limit`.
     Limit,
+}
+
+/// Skips of one family, kind and reason.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SkipCount {
+    /// Family.
+    pub family: String,
+    /// Kind.
+    pub kind: SkipKind,
+    /// Subject, value, limit.
+    pub reason: String,
+    /// One of what was skipped.
+    pub example: String,
+    /// How many.
+    pub count: usize,
 }
 
 impl Plan {
@@ -167,9 +184,28 @@ impl Plan {
         self.groups.iter().flat_map(|group| group.points.iter().map(move |point| (group, point)))
     }
 
+    /// What leaves no row in a store: problems refused, duplicates, spaces sampled. A configuration refused is a row with its reason.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<SkipCount> {
+        let mut counts: BTreeMap<(&str, SkipKind, &str), SkipCount> = BTreeMap::new();
+        for skip in self.skipped.iter().filter(|skip| skip.kind != SkipKind::Config) {
+            // Each duplicate names what it repeats: as many reasons as there are first ones.
+            let reason: &str = if skip.kind == SkipKind::Duplicate { "the same code is already planned" } else { &skip.reason };
+            let first = || SkipCount {
+                family: skip.family.to_owned(),
+                kind: skip.kind,
+                reason: reason.to_owned(),
+                example: Some(skip.config()).filter(|config| !config.is_empty()).unwrap_or_else(|| skip.problem()),
+                count: 0,
+            };
+            counts.entry((skip.family, skip.kind, reason)).or_insert_with(first).count += 1;
+        }
+        counts.into_values().collect()
+    }
+
     /// Counts for people and machines.
     #[must_use]
-    pub fn summary(&self, device: &DeviceInfo, assumed_flop_per_s: f64, samples: f64) -> Summary {
+    pub fn summary(&self, device: &DeviceInfo, measure: &Measure, assumed_flop_per_s: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
         let code: PlHashSet<String> = asked().map(|point| point.code(device)).collect();
         let experiments: PlHashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
@@ -188,7 +224,7 @@ impl Plan {
             distinct_code: code.len(),
             distinct_experiments: experiments.len(),
             flop_per_pass: flop,
-            estimate_s: samples * flop / assumed_flop_per_s,
+            estimate_s: estimate::Protocol { measure, flop_per_s: assumed_flop_per_s, device }.seconds(self),
             assumed_flop_per_s,
         }
     }
@@ -213,7 +249,7 @@ pub struct Summary {
     pub distinct_experiments: usize,
     /// FLOP of calling every point once.
     pub flop_per_pass: f64,
-    /// Rough duration.
+    /// Rough duration: samples, warm-up, verification and roofs; `docs/measuring.md` says what is left out.
     pub estimate_s: f64,
     /// Rate the estimate assumes.
     pub assumed_flop_per_s: f64,

@@ -192,6 +192,7 @@ fn set_errors(row: &mut Row, verification: &Verification) {
     row.set_some(col::max_abs_err, finite(verification.max_abs_err));
     row.set_some(col::max_rel_err, finite(verification.max_rel_err));
     row.set_some(col::err_bound_ratio, finite(verification.bound_ratio));
+    row.set(col::checked_share, verification.rows_checked);
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of samples
@@ -232,14 +233,14 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
     row.set_some(col::warnings, warnings(row));
 }
 
-/// Identifiers of what a reader should know before trusting the row; each is a heading in `docs/measuring.md`.
+/// What a reader should know before trusting a measured row: identifier, which is a heading in `docs/measuring.md`, column, and the value above
+/// which it is given.
+pub const WARNINGS: [(&str, &str, f64); 3] =
+    [("noisy", col::noise, 0.10), ("contended", col::contended_share, 0.5), ("drift", col::drift, 0.10)];
+
 fn warnings(row: &Row) -> Option<String> {
-    let above = |name: &str, limit: f64| row.real(name).is_some_and(|value| value > limit);
-    let found: Vec<&str> =
-        [("noisy", above(col::noise, 0.10)), ("contended", above(col::contended_share, 0.5)), ("drift", above(col::drift, 0.10))]
-            .into_iter()
-            .filter_map(|(id, found)| found.then_some(id))
-            .collect();
+    let above = |&(_, name, limit): &(&str, &str, f64)| row.real(name).is_some_and(|value| value > limit);
+    let found: Vec<&str> = WARNINGS.iter().filter(|warning| above(warning)).map(|(id, ..)| *id).collect();
     (!found.is_empty()).then(|| found.join(","))
 }
 

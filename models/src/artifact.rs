@@ -11,8 +11,8 @@ use crate::forest::{Forest, Node, Tree};
 
 /// First bytes of every model.
 const MAGIC: &[u8] = b"tilecast-model\n";
-/// Version of the format this program writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+/// Version of the format this program writes and reads. Version 1 did not say which families and devices a model was fitted on.
+pub const FORMAT: u32 = 2;
 const CHECKSUM: usize = 32;
 
 /// Why bytes are no model this program can use.
@@ -24,6 +24,12 @@ pub enum ArtifactError {
     /// From the future.
     #[error("model has format version `{found}`, this program reads up to {FORMAT}")]
     Newer {
+        /// Its version.
+        found: u32,
+    },
+    /// Without what is asked of models now.
+    #[error("model has format version `{found}`, this program reads from {FORMAT}")]
+    Older {
         /// Its version.
         found: u32,
     },
@@ -53,6 +59,7 @@ impl ArtifactError {
         match self {
             Self::Foreign => "give a file that `tilecast fit` wrote",
             Self::Newer { .. } => "use the program version that wrote the model, or fit again",
+            Self::Older { .. } => "fit the model again",
             Self::Truncated { .. } | Self::Checksum | Self::Malformed { .. } => "fit the model again, or copy it again",
         }
     }
@@ -94,6 +101,9 @@ impl Predictor {
         if found > FORMAT {
             return Err(ArtifactError::Newer { found });
         }
+        if found < FORMAT {
+            return Err(ArtifactError::Older { found });
+        }
         let length = usize::try_from(u64::from_le_bytes(reader.take()?)).unwrap_or(usize::MAX);
         let header = reader.slice(length)?;
         reader.slice(CHECKSUM)?; // a file that ends inside its header is truncated, not damaged
@@ -129,9 +139,10 @@ impl Predictor {
             other => other.clone(),
         };
         let Self { target, preset, seed, trees, rows, half_width, .. } = *self;
+        let (families, devices) = (self.families.clone(), self.devices.clone());
         let (fingerprint, tool_version) = (self.fingerprint.clone(), self.tool_version.clone());
         let (prior, recipe) = (self.prior.clone(), self.recipe.clone());
-        Self { target, preset, seed, trees, rows, fingerprint, tool_version, prior, recipe, model, half_width }
+        Self { target, preset, seed, trees, rows, families, devices, fingerprint, tool_version, prior, recipe, model, half_width }
     }
 
     fn read_trees(&mut self, reader: &mut Reader<'_>) -> Result<(), ArtifactError> {

@@ -96,7 +96,11 @@ impl ModelError {
             Self::MixedSources { .. } => Some("keep simulated sweeps in a store of their own"),
             Self::OneGroup { .. } => Some("choose split `rows`, or measure more shapes, configurations or devices"),
             Self::TooFewRows { .. } => Some("measure more points"),
-            _ => None,
+            Self::Folds { .. } => Some("ask for fewer folds, or measure more of what is held out"),
+            Self::Unknown { .. } => Some("choose one of those"),
+            Self::Unfit { .. } => Some("choose another preset, or measure points that differ"),
+            Self::Frame(source) => source.hint(),
+            Self::Forest(_) | Self::Polars(_) => None,
         }
     }
 }

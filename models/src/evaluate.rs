@@ -57,11 +57,11 @@ pub struct Score {
     pub r2: Option<f64>,
     /// R² of logarithms.
     pub r2_log: Option<f64>,
-    /// Kendall's τ within problems, weighted by rows.
+    /// Kendall's τ within contests, weighted by rows: a contest is one problem of one family on one device in one cache mode.
     pub tau: Option<f64>,
-    /// Regret of the row predicted best, mean over problems.
+    /// Regret of the row predicted best, mean over contests.
     pub top1: f64,
-    /// Regret of the best of the five rows predicted best, mean over problems.
+    /// Regret of the best of the five rows predicted best, mean over contests.
     pub top5: f64,
     /// Number of folds.
     pub folds: usize,
@@ -112,12 +112,12 @@ pub struct Evaluation {
 pub fn evaluate(frame: &DataFrame, options: &EvaluateOptions) -> Result<Evaluation, ModelError> {
     let data = Dataset::new(frame, options.target)?;
     let (duplicates, unusable) = (data.duplicates, data.unusable);
-    let problems = texts_or_empty(frame, col::problem_id)?;
+    let contests = contests(frame)?;
     let (mut scores, mut parity) = (Vec::new(), Vec::new());
     for &split in &options.splits {
         for &preset in &options.presets {
             let (n_train, folds, rows) = test(&data, options, split, preset)?;
-            scores.push(score(options.target, split, preset, (n_train, folds), &rows, &problems));
+            scores.push(score(options.target, split, preset, (n_train, folds), &rows, &contests));
             parity.extend(rows);
         }
     }
@@ -148,17 +148,29 @@ fn test(
     Ok(((trained + folds.len() / 2) / folds.len(), folds.len(), rows))
 }
 
+/// What each row's configuration competes for: one problem of one family on one device in one cache mode. Across devices or modes times
+/// differ for reasons that no choice of a configuration has.
+fn contests(frame: &DataFrame) -> Result<Vec<String>, ModelError> {
+    let mut contests = vec![String::new(); frame.height()];
+    for name in [col::family, col::device, col::problem_id, col::cache_mode] {
+        for (contest, part) in contests.iter_mut().zip(texts_or_empty(frame, name)?) {
+            *contest += &format!("{part}\n");
+        }
+    }
+    Ok(contests)
+}
+
 fn score(
     target: Target,
     split: Split,
     preset: Preset,
     (n_train, folds): (usize, usize),
     rows: &[Parity],
-    problems: &[String],
+    contests: &[String],
 ) -> Score {
     let actual: Vec<f64> = rows.iter().map(|row| row.actual).collect();
     let predicted: Vec<f64> = rows.iter().map(|row| row.predicted).collect();
-    let groups: Vec<String> = rows.iter().map(|row| problems[row.row].clone()).collect();
+    let groups: Vec<String> = rows.iter().map(|row| contests[row.row].clone()).collect();
     let choice = choice(&actual, &predicted, &groups);
     Score {
         target,

@@ -1,9 +1,12 @@
 //! From training rows to a [`Predictor`], and from a frame to predictions.
 
+use std::collections::BTreeSet;
+
 use linfa::ParamGuard;
 use ndarray::{Array2, ArrayView2};
 use polars::prelude::DataFrame;
 use serde::{Deserialize, Serialize};
+use tilecast_runs::schema::col;
 
 use crate::ModelError;
 use crate::baseline::{Linear, Nearest};
@@ -13,6 +16,7 @@ use crate::forest::Forest;
 use crate::preset::Preset;
 use crate::prior::Prior;
 use crate::split::Split;
+use crate::table::texts_or_empty;
 
 /// What to fit.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,6 +58,8 @@ pub struct Predictor {
     pub(crate) seed: u64,
     pub(crate) trees: usize,
     pub(crate) rows: usize,
+    pub(crate) families: BTreeSet<String>,
+    pub(crate) devices: BTreeSet<String>,
     pub(crate) fingerprint: String,
     pub(crate) tool_version: String,
     pub(crate) prior: Prior,
@@ -123,6 +129,8 @@ pub(crate) fn fit_only(data: &Dataset, options: &FitOptions) -> Result<Predictor
         seed: options.seed,
         trees: options.trees,
         rows: data.rows(),
+        families: met(data, col::family)?,
+        devices: met(data, col::device)?,
         fingerprint: data.fingerprint()?,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         prior,
@@ -130,6 +138,11 @@ pub(crate) fn fit_only(data: &Dataset, options: &FitOptions) -> Result<Predictor
         model,
         half_width: None,
     })
+}
+
+/// The texts of `column` among the training rows.
+fn met(data: &Dataset, column: &str) -> Result<BTreeSet<String>, ModelError> {
+    Ok(texts_or_empty(&data.frame, column)?.into_iter().filter(|text| !text.is_empty()).collect())
 }
 
 /// Time and energy grow with the prior; power does not.
@@ -228,6 +241,18 @@ impl Predictor {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Kernel families among those rows. Of any other it knows nothing, though [`Predictor::predict`] gives a number.
+    #[must_use]
+    pub fn families(&self) -> &BTreeSet<String> {
+        &self.families
+    }
+
+    /// Devices among those rows. What it says of another rests on that device's roofs alone.
+    #[must_use]
+    pub fn devices(&self) -> &BTreeSet<String> {
+        &self.devices
     }
 
     /// Hash of the experiments and targets it was fitted on, 32 hexadecimal digits.

@@ -109,10 +109,10 @@ pub fn regret(actual: &[f64], predicted: &[f64], k: usize) -> f64 {
     smallest(&order[..k.min(order.len())]) / smallest(&order) - 1.0
 }
 
-/// Scores of choosing within each problem.
+/// Scores of choosing within each contest: among rows that answer the same question.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
-    /// Kendall's τ-b, weighted by rows; `None` where no problem has two different values.
+    /// Kendall's τ-b, weighted by rows; `None` where no contest has two different values.
     pub tau: Option<f64>,
     /// Mean regret of the configuration predicted best.
     pub top1: f64,
@@ -120,13 +120,13 @@ pub struct Choice {
     pub top5: f64,
 }
 
-/// Scores within each problem, averaged; `problems` names each row's.
+/// Scores within each contest, averaged; `contests` names each row's.
 #[must_use]
 #[allow(clippy::cast_precision_loss)]
-pub fn choice(actual: &[f64], predicted: &[f64], problems: &[String]) -> Choice {
+pub fn choice(actual: &[f64], predicted: &[f64], contests: &[String]) -> Choice {
     let mut groups: BTreeMap<&str, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    for ((actual, predicted), problem) in actual.iter().zip(predicted).zip(problems) {
-        let group = groups.entry(problem).or_default();
+    for ((actual, predicted), contest) in actual.iter().zip(predicted).zip(contests) {
+        let group = groups.entry(contest).or_default();
         group.0.push(*actual);
         group.1.push(*predicted);
     }

@@ -126,6 +126,34 @@ fn shuffled_targets_cannot_be_predicted() {
     assert!(evaluation.scores[0].r2_log.expect("varies") < 0.05, "{:?}", evaluation.scores);
 }
 
+/// Three contests over the same problems, 100 times apart: hot on one device, cold on it, hot on another. Within each, times are noise.
+fn noise_on_two_devices() -> DataFrame {
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1.0 + (state >> 33) as f64 / 2_f64.powi(31)
+    };
+    let mut all: Option<DataFrame> = None;
+    for (device, mode, scale) in [("near", "hot", 1e-6), ("near", "cold", 1e-4), ("far", "hot", 1e-2)] {
+        let mut frame = with(&sweep(), "device", |_, _| device.to_owned());
+        frame = with(&frame, "experiment_id", |_, id| format!("{id} {device} {mode}"));
+        frame.with_column(Column::new("cache_mode".into(), vec![mode; 216])).expect("same length");
+        frame
+            .with_column(Column::new("time_s".into(), (0..216).map(|_| scale * noise()).collect::<Vec<_>>()))
+            .expect("same length");
+        all = Some(all.map_or_else(|| frame.clone(), |all| all.vstack(&frame).expect("the same columns")));
+    }
+    all.expect("three frames")
+}
+
+#[test]
+fn telling_devices_and_cache_modes_apart_is_no_merit_of_a_choice_of_configurations() {
+    let evaluation = evaluate(&noise_on_two_devices(), &EvaluateOptions::default()).expect("evaluates");
+    let score = &evaluation.scores[0];
+    assert!(score.r2_log.expect("varies") > 0.95, "the model tells them apart: {score:?}");
+    assert!(score.tau.expect("ranks").abs() < 0.2, "and ranks nothing within them: {score:?}");
+}
+
 #[test]
 fn frames_that_cannot_be_learned_from_are_refused_by_name() {
     let frame = sweep();
@@ -219,6 +247,8 @@ fn models_survive_their_bytes_and_the_same_fit_gives_the_same_bytes() {
         assert!(read == predictor, "{preset}");
         assert_eq!(read.predict(&sweep()).expect("predicts"), predictor.predict(&sweep()).expect("predicts"));
         assert_eq!((read.rows(), read.fingerprint().len()), (216, 32));
+        let met = |texts: &std::collections::BTreeSet<String>| texts.iter().cloned().collect::<Vec<_>>();
+        assert_eq!((met(read.families()), met(read.devices())), (vec!["gemm_tiled".to_owned()], vec!["test".to_owned()]));
     }
 }
 
@@ -230,7 +260,10 @@ fn bytes_that_are_no_model_of_ours_are_refused_by_kind() {
     assert_eq!(refuse(b"{\"model\": 1}"), ArtifactError::Foreign);
     let mut newer = bytes.clone();
     newer[15] = 9;
-    assert_eq!(refuse(&newer).to_string(), "model has format version `9`, this program reads up to 1");
+    assert_eq!(refuse(&newer).to_string(), "model has format version `9`, this program reads up to 2");
+    let mut older = bytes.clone();
+    older[15] = 1;
+    assert_eq!(refuse(&older).to_string(), "model has format version `1`, this program reads from 2");
     for cut in [1, 14, 16, 30, 60] {
         assert!(matches!(refuse(&bytes[..cut]), ArtifactError::Truncated { .. }), "{cut}");
     }

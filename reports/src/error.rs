@@ -54,9 +54,7 @@ impl ReportError {
         match self {
             Self::Empty => "check the store path and the filters; `tilecast runs STORE` lists what is there",
             Self::OnlyPredicted { .. } => "measure or import some points first, then report on the same store",
-            Self::MixedSources { .. } => {
-                "report on one source at a time: filter with `--where source=vgpu` or keep separate stores"
-            }
+            Self::MixedSources { .. } => "keep simulated sweeps in a store of their own",
             Self::MissingColumn { .. } | Self::ColumnType { .. } => {
                 "the frame was not written by this schema; read it through the store, which migrates old rows"
             }

@@ -27,7 +27,7 @@ pub struct PageInput {
     pub importance_unit: String,
     /// One entry per problem that was asked for.
     pub recommendations: Vec<Recommendation>,
-    /// Configurations the plan left out, by reason.
+    /// What the plan left out without a row, by reason.
     pub skips: Vec<PlanSkip>,
     /// Where the wall time of the sweep went.
     pub overhead: Vec<Overhead>,
@@ -44,8 +44,6 @@ pub struct FamilyWords {
     pub id: String,
     /// Name for people.
     pub title: String,
-    /// What it computes and what the knobs change, one to three sentences.
-    pub summary: String,
     /// The definition, as plain text.
     pub math: String,
     /// What to look at in its figures, and what not to conclude.
@@ -145,12 +143,12 @@ pub struct Recommendation {
     pub exhaustive: Option<Candidate>,
 }
 
-/// Configurations that were never measured, for one reason.
+/// What the plan left out for one reason and stored no row of: problems, configurations, or spaces of which a sample was drawn.
 #[derive(Clone, Debug, Default)]
 pub struct PlanSkip {
     /// Kernel family.
     pub family: String,
-    /// One of the configurations.
+    /// One of them, in words.
     pub config: String,
     /// Subject, value, limit.
     pub reason: String,
@@ -178,19 +176,17 @@ pub struct Provenance {
     pub os: String,
     /// Driver version.
     pub driver: String,
-    /// What is known of clocks (`3.1 GHz, not locked: permission denied`).
+    /// What is known of clocks (`1.2 to 1.8 GHz while measuring, locks held`).
     pub clocks: String,
     /// Version of tilecast.
     pub version: String,
-    /// Commit it was built from.
-    pub commit: String,
     /// File name of the spec.
     pub spec_name: String,
     /// The spec, whole.
     pub spec_text: String,
     /// Its hash.
     pub spec_hash: String,
-    /// Hash of the rows on this page.
+    /// Hash of the rows that the page's models were fitted on.
     pub data_hash: String,
     /// Seed of data and order.
     pub seed: String,

@@ -134,12 +134,13 @@ impl Run {
 const USABLE: [&str; 2] = ["ok", "not_verified"];
 /// Statuses of points that were refused before they ran.
 const NEVER_RUN: [&str; 3] = ["constraint", "unsupported", "not_run"];
-const NUMBERS: [&str; 24] = [
+const NUMBERS: [&str; 25] = [
     col::useful_flop,
     col::dense_flop,
     col::compulsory_bytes,
     col::max_rel_err,
     col::err_bound_ratio,
+    col::checked_share,
     col::quality_error,
     col::noise,
     col::samples,

@@ -28,6 +28,7 @@ use std::path::Path;
 
 use polars::prelude::DataFrame;
 
+pub use draft::WARNINGS;
 pub use error::ImportError;
 pub use format::Format;
 pub use table::Mapping;

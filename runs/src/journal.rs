@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use entry::{Entry, Header, SampleEntry};
 pub use error::JournalError;
-pub(crate) use error::io_hint;
+pub use error::io_hint;
 pub use recover::Recovered;
 
 use crate::store::Store;

@@ -10,7 +10,7 @@ mod markdown;
 pub use markdown::markdown;
 
 /// Version of this schema, stored in every row. The major is refused when newer than ours; older majors are migrated by name.
-pub const VERSION: (u32, u32) = (1, 1);
+pub const VERSION: (u32, u32) = (1, 2);
 
 /// Prefix of problem axes (`problem.m`, `problem.layout`): integer, real or text.
 pub const PROBLEM: &str = "problem.";
@@ -143,6 +143,7 @@ columns! {
         max_abs_err: Real = "Largest absolute error against the f64 reference.";
         max_rel_err: Real = "Largest error relative to the largest reference magnitude.";
         err_bound_ratio: Real = "Largest error over its bound; above 1 is incorrect.";
+        checked_share: Real = "Share of the output's rows that were compared; below 1 where a reference of all would take too long.";
         quality_error: Real = "Relative error of the structured operator against the dense one it approximates (Frobenius); null where exact.";
     }
     "timing" {
@@ -168,7 +169,7 @@ columns! {
         prepare_s: Real = "One-time preparation (packing of weights, projection, compilation), timed apart.";
         switches: Int = "Involuntary context switches over all samples.";
         contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 %.";
-        drift: Real = "Movement of the reference kernel over the rounds of this problem (max/min of per-round medians − 1).";
+        drift: Real = "Movement of the reference kernel over the rounds of this problem (slowest over fastest round − 1, each by its fastest sample).";
         time_samples_s: Reals = "All samples, in the order taken.";
         wall_samples_s: Reals = "Wall time of each sample.";
     }

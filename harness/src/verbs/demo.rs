@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use polars::prelude::DataFrame;
 use tilecast_kernels::{CacheMode, DeviceInfo, Dtype, Value};
 use tilecast_models::{EvaluateOptions, FitOptions, Predictor, Preset, Score, Split, evaluate, fit};
 use tilecast_reports::input::{Candidate, Estimate, Recommendation};
+use tilecast_runs::query::filter;
 use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
 use tilecast_runs::store::Store;
@@ -88,14 +90,14 @@ impl Args {
             demo.tell("interrupted; the same command resumes where it stopped");
             return Ok(Exit::Partial);
         }
-        let frame = read_store(&demo.store_path())?;
-        let predictor = demo.fit(&frame)?;
-        let scores = demo.scores(&frame)?;
-        let (recommendation, remeasured) = demo.recommend(&predictor, &frame, &facts_session)?;
+        let swept = demo.swept(&end)?;
+        let predictor = demo.fit(&swept)?;
+        let scores = demo.scores(&swept)?;
+        let (recommendation, remeasured) = demo.recommend(&predictor, &swept, &facts_session)?;
         if self.output.json {
             terminal::json(&demo.facts(&scores, &recommendation))?;
         }
-        demo.report(&end, recommendation)?;
+        demo.report(&end, &swept, recommendation)?;
         Ok(end.exit().and(remeasured))
     }
 }
@@ -199,7 +201,13 @@ impl Demo {
         Ok((end, session))
     }
 
-    fn fit(&self, frame: &polars::prelude::DataFrame) -> Result<Predictor, Fail> {
+    /// The sweep's own rows. The store also holds what earlier demos measured of the shape left out, which no model may see.
+    fn swept(&self, end: &CampaignEnd) -> Result<DataFrame, Fail> {
+        let own = format!("{} = '{}'", col::run_id, end.run_id);
+        Ok(filter(&read_store(&self.store_path())?, &own)?)
+    }
+
+    fn fit(&self, frame: &DataFrame) -> Result<Predictor, Fail> {
         let predictor = fit(frame, &FitOptions { seed: self.sweep.seed, ..FitOptions::default() })?;
         let path = self.out.join("time.model");
         write_whole(&path, &predictor.to_bytes())?;
@@ -211,7 +219,7 @@ impl Demo {
         Ok(predictor)
     }
 
-    fn scores(&self, frame: &polars::prelude::DataFrame) -> Result<Vec<Score>, Fail> {
+    fn scores(&self, frame: &DataFrame) -> Result<Vec<Score>, Fail> {
         let options = EvaluateOptions {
             presets: vec![Preset::Default, Preset::Gpperf, Preset::Roofline],
             splits: vec![Split::Shape],
@@ -227,12 +235,7 @@ impl Demo {
         Ok(evaluation.scores)
     }
 
-    fn recommend(
-        &self,
-        predictor: &Predictor,
-        frame: &polars::prelude::DataFrame,
-        session: &Session,
-    ) -> Result<(Recommendation, Exit), Fail> {
+    fn recommend(&self, predictor: &Predictor, frame: &DataFrame, session: &Session) -> Result<(Recommendation, Exit), Fail> {
         let family = spec::find_family(FAMILY)?;
         let axes = ["m", "n", "k"].map(|axis| (axis.to_owned(), Value::Int(self.size))).to_vec();
         let question = Question {
@@ -248,7 +251,7 @@ impl Demo {
         let facts = predicted_facts(session.device.clone(), session.energy.clone(), roofs, ("demo", self.sweep.seed));
         let advice = advise(predictor, &question, &facts, TOP)?;
         self.tell(format_args!(
-            "4. recommend  for m = n = k = {}, which was never measured: {} configurations ranked",
+            "4. recommend  for m = n = k = {}, which the model has not seen: {} configurations ranked",
             self.size, advice.candidates
         ));
         let measured = measure_best(&advice, &question, TOP, &self.store, (&self.device, Show::Nothing))?;
@@ -257,15 +260,16 @@ impl Demo {
         Ok((recommendation, measured.end.exit()))
     }
 
-    fn report(&self, end: &CampaignEnd, recommendation: Recommendation) -> Result<(), Fail> {
+    fn report(&self, end: &CampaignEnd, swept: &DataFrame, recommendation: Recommendation) -> Result<(), Fail> {
         let frame = read_store(&self.store_path())?;
         let (spec, store, out) = (Self::shown(&self.spec_path), Self::shown(&self.store_path()), Self::shown(&self.out));
         let material = Material {
             title: "tilecast demo".to_owned(),
             frame: &frame,
+            learned: swept,
             recommendations: vec![recommendation],
             overhead: overhead(end),
-            header: journal_header(&self.store_path(), &end.run_id),
+            headers: journal_header(&self.store_path(), &end.run_id).into_iter().collect(),
             commands: vec![
                 format!("tilecast demo -o {out}"),
                 format!("tilecast sweep {spec} -o {store} --again"),
@@ -303,7 +307,7 @@ impl Demo {
         if let Some(predicted) = recommendation.recommended.predicted {
             let off = predicted.seconds / best.seconds - 1.0;
             self.tell(format_args!(
-                "              predicted {} before anything of that shape ran ({:+.1} %)",
+                "              predicted {} from other shapes alone ({:+.1} %)",
                 terminal::seconds(predicted.seconds),
                 off * 100.0
             ));

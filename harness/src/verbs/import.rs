@@ -59,7 +59,7 @@ impl Args {
         let options = Options { device: self.device.clone(), k: self.k, mapping: self.mapping(format)?, ..Options::default() };
         let missing = self.files.iter().find(|path| !path.exists());
         if let Some(path) = missing {
-            return Err(Fail::new(format!("file `{}`: no such file", path.display())));
+            return Err(Fail::new(format!("file `{}`: no such file", path.display())).hint("check the path"));
         }
         let existed = self.out.exists();
         let store = create_store(&self.out)?;

@@ -40,7 +40,7 @@ impl Args {
         let (sweep, info) = self.asked()?;
         let plan = Plan::new(&sweep, &info);
         let rate = if info.kind == DeviceKind::Cuda { ASSUMED_GPU_FLOP_PER_S } else { ASSUMED_FLOP_PER_S };
-        let summary = plan.summary(&info, rate, f64::from(sweep.measure.min_samples) + 4.0);
+        let summary = plan.summary(&info, &sweep.measure, rate);
         if self.output.json {
             print_json(&plan, &summary, self.skips)?;
         } else {

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::advise::{asked_frame, facts_here};
 use crate::fail::Fail;
-use crate::plan::Plan;
+use crate::plan::{Plan, Role};
 use crate::verbs::asked::{Output, SpecArgs};
-use crate::verbs::modelled::{interval, quantity, read_model};
+use crate::verbs::modelled::{interval, quantity, read_model, require_family, warn_of_device};
 use crate::verbs::plan::refuse_empty;
 use crate::{Exit, terminal};
 
@@ -39,18 +39,24 @@ impl Args {
         let asked = self.spec.open()?;
         let plan = Plan::new(&asked.sweep, asked.device.info());
         refuse_empty(&plan)?;
+        for (_, point) in plan.points().filter(|(_, point)| point.role == Role::Point) {
+            require_family(&predictor, &self.model, &point.problem.family)?;
+        }
+        let device_seen = warn_of_device(&predictor, &self.model, &asked.device.info().slug);
         let facts = facts_here(asked.device.as_ref(), &asked.sweep.name, asked.sweep.seed);
         let mut rows = Vec::new();
         for group in &plan.groups {
-            let frame = asked_frame(group.points.iter(), &facts, group.cache)?;
-            let predictions = predictor.predict(&frame)?;
-            rows.extend(group.points.iter().zip(predictions));
+            // A dense rival was not asked for: it is left out where the model does not know its family.
+            let points = || group.points.iter().filter(|point| predictor.families().contains(&point.problem.family));
+            let predictions = predictor.predict(&asked_frame(points(), &facts, group.cache)?)?;
+            rows.extend(points().zip(predictions));
         }
         rows.sort_by(|a, b| a.1.value.total_cmp(&b.1.value));
         if self.output.json {
             let all = rows.iter().map(|(point, predicted)| {
                 json!({ "problem": point.problem.to_string(), "config": point.config.to_string(), "experiment_id": point.experiment_id,
-                        "target": predictor.target().name(), "predicted": predicted.value, "lo": predicted.lo, "hi": predicted.hi })
+                        "target": predictor.target().name(), "predicted": predicted.value, "lo": predicted.lo, "hi": predicted.hi,
+                        "device": facts.device.slug, "device_seen": device_seen })
             });
             terminal::json(&all.collect::<Vec<_>>())?;
             return Ok(Exit::Done);

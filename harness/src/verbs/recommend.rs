@@ -15,7 +15,7 @@ use crate::plan::Point;
 use crate::progress::Show;
 use crate::spec::{Measure, find_family};
 use crate::verbs::asked::{Output, parse_knobs, parse_problem};
-use crate::verbs::modelled::{interval, read_model};
+use crate::verbs::modelled::{interval, read_model, require_family, warn_of_device};
 use crate::{Exit, device, terminal};
 
 /// Arguments.
@@ -76,7 +76,9 @@ impl Args {
             return Err(fail.hint("fit one with `--target time`"));
         }
         let family = find_family(&self.family)?;
+        require_family(&predictor, &self.model, &self.family)?;
         let device = device::open(&self.device)?;
+        let device_seen = warn_of_device(&predictor, &self.model, &device.info().slug);
         let question = Question {
             family,
             dtype: self.dtype.parse()?,
@@ -98,7 +100,10 @@ impl Args {
         };
         let rows = measured.as_ref().map(|measured| &measured.rows);
         if self.output.json {
-            terminal::json(&as_json(&advice, rows))?;
+            let mut answer = as_json(&advice, rows);
+            answer["device"] = json!(facts.device.slug);
+            answer["device_seen"] = json!(device_seen);
+            terminal::json(&answer)?;
         } else {
             print(&advice, rows);
         }

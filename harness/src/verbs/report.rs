@@ -39,14 +39,15 @@ impl Args {
     pub fn run(self) -> Result<Exit, Fail> {
         let frame = read_store(&self.store)?;
         let runs = summarise(&frame)?;
-        let header = runs.iter().rev().find_map(|run| journal_header(&self.store, &run.run_id));
-        let name = header.as_ref().map_or_else(|| self.store.display().to_string(), |header| header.spec_name.clone());
+        let headers: Vec<_> = runs.iter().filter_map(|run| journal_header(&self.store, &run.run_id)).collect();
+        let name = headers.last().map_or_else(|| self.store.display().to_string(), |header| header.spec_name.clone());
         let material = Material {
             title: self.title.unwrap_or(name),
             frame: &frame,
+            learned: &frame,
             recommendations: Vec::new(),
             overhead: Vec::new(),
-            header,
+            headers,
             commands: vec![format!("tilecast report {} -o {}", self.store.display(), self.out.display())],
             point_command: None,
             seed: self.seed,

@@ -50,7 +50,7 @@ fn sizes_that_overflow_or_outgrow_memory_are_refused_before_anything_runs() {
     let dir = Workdir::new();
     dir.file("huge.toml", SMALL.replace("m = 48, n = 40, k = 33", "m = 4000000000, n = 4000000000, k = 4000000000"));
     let said = dir.run_to(2, &["sweep", "huge.toml", "-o", "store", "-q"]);
-    assert!(said.err.contains("=4000000000`") && said.err.contains("from "), "{}", said.err);
+    assert!(said.err.contains("=4000000000`") && said.err.contains("from ") && said.err.contains("hint: "), "{}", said.err);
 }
 
 #[test]
@@ -58,6 +58,8 @@ fn a_wrong_command_line_says_what_is_known() {
     let dir = Workdir::new();
     dir.file("small.toml", SMALL);
     dir.file("file", "not a folder");
+    std::fs::create_dir(dir.path("folder")).expect("writable");
+    dir.run_to(0, &["sweep", "small.toml", "-o", "measured", "-q", "--axis", "n=40,44"]);
     for (arguments, words) in [
         (&["sweap"][..], &["sweap", "sweep"][..]),
         (&["sweep", "small.toml"], &["--out"]),
@@ -86,9 +88,16 @@ fn a_wrong_command_line_says_what_is_known() {
         (&["recommend", "missing.model", "--family", "gemm_tiled", "--problem", "m=64,n=64,k=64"], &["missing.model"]),
         (&["predict", "small.toml", "small.toml"], &["small.toml", "hint: "]),
         (&["report", "nowhere", "-o", "page.html"], &["nowhere"]),
+        (&["evaluate", "measured", "--split", "rows", "--folds", "1000"], &["folds is 1000", "2 to 8"]),
+        (&["fit", "measured", "-o", "folder"], &["`folder` cannot be written", "directory"]),
+        (&["report", "measured", "-o", "folder"], &["`folder` cannot be written"]),
+        (&["fit", "measured", "-o", "file/model"], &["`file/model` cannot be written"]),
+        (&["predict", "folder", "small.toml"], &["`folder`"]),
     ] {
         let said = dir.run_to(2, arguments);
-        for word in words {
+        // Words that clap does not know it answers itself, with the usage.
+        let advice = if said.err.contains("For more information, try '--help'") { "Usage: " } else { "hint: " };
+        for word in words.iter().chain(&[advice]) {
             assert!(said.err.contains(word), "tilecast {} should say `{word}`:\n{}", arguments.join(" "), said.err);
         }
     }
@@ -102,7 +111,7 @@ fn an_import_that_cannot_be_read_says_why_and_leaves_the_store_as_it_was() {
     dir.file("list.json", "[1, 2, 3]");
     for (file, word) in [("fake.json.gz", "gz"), ("empty.json", "empty"), ("list.json", "list.json")] {
         let said = dir.run_to(2, &["import", "kernel-tuner", file, "-o", "store"]);
-        assert!(said.err.contains(word), "{file}: {}", said.err);
+        assert!(said.err.contains(word) && said.err.contains("hint: "), "{file}: {}", said.err);
     }
     assert!(!dir.path("store").exists() || std::fs::read_dir(dir.path("store")).expect("readable").count() == 0);
 }
@@ -117,6 +126,21 @@ fn a_truncated_store_file_is_named_and_the_others_stay_readable() {
     std::fs::write(&file, &bytes[..bytes.len() / 2]).expect("writable");
     let said = dir.run_to(2, &["runs", "store"]);
     assert!(said.err.contains(".parquet") && said.err.contains("hint: "), "{}", said.err);
+}
+
+#[test]
+fn a_model_that_does_not_fit_on_the_disk_leaves_nothing_behind() {
+    let dir = Workdir::new();
+    dir.file("small.toml", SMALL);
+    dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
+    let script = format!("trap '' XFSZ; ulimit -f 1; exec {} fit store -o x.model", env!("CARGO_BIN_EXE_tilecast"));
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(dir.path("")).output().expect("sh runs");
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("`x.model` cannot be written") && err.contains("hint: "), "{err}");
+    let left: Vec<_> =
+        std::fs::read_dir(dir.path("")).expect("readable").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("x.model")), "{left:?}");
 }
 
 #[test]

@@ -22,6 +22,19 @@ fn the_demo_leaves_a_page_a_store_and_a_model_and_scores_what_it_held_out() {
 
     let again = dir.run_to(0, &["demo", "--quick", "-o", "tc-demo"]);
     assert!(again.out.contains("measured and verified before"), "{}", again.out);
+    let of_models = |line: &&str| line.starts_with("2. fit") || line.contains("median error");
+    let learned: Vec<&str> = said.out.lines().filter(of_models).collect();
+    assert!(learned.len() == 4 && learned.iter().all(|line| again.out.contains(line)), "{}\n{}", said.out, again.out);
+    let rows = learned[0].split_whitespace().nth(5).expect("a forest on so many rows");
+    let after = std::fs::read_to_string(dir.path("tc-demo/report.html")).expect("the page");
+    assert!(scores(&page).contains(&format!(">{rows}<")), "{rows}: {}", scores(&page));
+    assert_eq!(scores(&page), scores(&after), "what was measured to judge the recommendation is learned from");
+}
+
+/// The page's table of scores.
+fn scores(page: &str) -> &str {
+    let table = page.split("id=\"scores\"").nth(1).expect("a table of scores");
+    table.split("</table>").next().unwrap_or_default()
 }
 
 #[test]
@@ -61,6 +74,53 @@ fn a_model_of_a_store_predicts_ranks_and_is_told_from_other_files() {
         let said = dir.run_to(2, &["recommend", file, "--family", "gemm_regblock", "--problem", "m=40,n=40,k=40"]);
         assert!(said.err.contains(file) && said.err.contains("hint: "), "{file}: {}", said.err);
     }
+}
+
+/// Sixteen imported rows of one family on a board that is not here.
+fn imported_model(dir: &Workdir) {
+    let rows = (0..16).map(|i| format!("{0},{0},{0},{1},{2}\n", 64 << (i / 4), 4 << (i % 4), 1 + i));
+    dir.file("times.csv", format!("m,n,k,tile,us\n{}", rows.collect::<String>()));
+    let columns = ["m", "n", "k"].map(|axis| format!("\"problem.{axis}\" = \"{axis}\"\n")).concat();
+    let times = "\"knob.tile\" = \"tile\"\ntime_s = { from = \"us\", unit = \"us\" }\n";
+    let head = "name = \"mine\"\nabout = \"a table\"\nfamily = \"gemm_tiled\"\n[constants]\ndtype = \"f32\"\n[columns]\n";
+    dir.file("mine.toml", format!("{head}{columns}{times}"));
+    dir.run_to(0, &["import", "table", "times.csv", "--mapping", "mine.toml", "--device", "NVIDIA L4", "-o", "store"]);
+    dir.run_to(0, &["fit", "store", "-o", "l4.model"]);
+}
+
+#[test]
+fn a_model_says_nothing_of_a_family_it_never_saw_and_warns_of_a_device_it_never_saw() {
+    let dir = Workdir::new();
+    imported_model(&dir);
+    dir.file("small.toml", SMALL);
+    let monarch = SMALL.replace("gemm_tiled", "monarch").replace("knobs = { tile = [4, 8, 16, 64] }", "limit = 6");
+    dir.file("monarch.toml", monarch.replace("m = 48, n = 40, k = 33", "n_in = 64, n_out = 64, batch = 16"));
+    let monarch = &["recommend", "l4.model", "--family", "monarch", "--problem", "n_in=256,batch=64"];
+    for arguments in [&monarch[..], &["predict", "l4.model", "monarch.toml"]] {
+        let said = dir.run_to(2, arguments);
+        for word in ["`l4.model`", "`gemm_tiled`", "`monarch`", "hint: "] {
+            assert!(said.err.contains(word), "{arguments:?} should say `{word}`: {}", said.err);
+        }
+    }
+    let tiled = ["recommend", "l4.model", "--family", "gemm_tiled", "--problem", "m=64,n=64,k=64", "--json"];
+    for arguments in [&tiled[..], &["predict", "l4.model", "small.toml", "--json"]] {
+        let said = dir.run_to(0, arguments);
+        assert!(said.err.contains("warning: ") && said.err.contains("was fitted on the devices"), "{arguments:?}: {}", said.err);
+        let answer: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+        let answer = answer.get(0).unwrap_or(&answer);
+        assert_eq!(answer["device_seen"], false, "{answer}");
+    }
+    dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
+    dir.run_to(0, &["fit", "store", "-o", "both.model"]);
+    let said = dir.run_to(0, &["predict", "both.model", "small.toml", "--json"]);
+    assert!(!said.err.contains("warning: ") && said.out.contains("\"device_seen\": true"), "{}", said.err);
+
+    dir.run_to(0, &["sweep", "monarch.toml", "-o", "structured", "-q"]);
+    dir.run_to(0, &["fit", "structured", "-o", "structured.model"]);
+    let points = dir.json(0, &["predict", "structured.model", "monarch.toml", "--json"]);
+    let points = points.as_array().expect("points");
+    let rivals = points.iter().filter(|point| !point["problem"].as_str().is_some_and(|problem| problem.starts_with("monarch")));
+    assert_eq!((points.len(), rivals.count()), (6, 0), "dense rivals are no points of the model's family");
 }
 
 #[test]

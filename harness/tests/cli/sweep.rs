@@ -17,6 +17,7 @@ fn a_sweep_stores_verified_rows_with_all_their_samples() {
         assert_eq!(row["source"], "cpu");
         assert_eq!(row["time_basis"], "thread_cpu");
         assert!(row["err_bound_ratio"].as_f64().expect("verified") <= 1.0);
+        assert_eq!(row["checked_share"], 1.0, "a small problem is compared whole: {row}");
         let (low, time, high) = (row["time_lo_s"].as_f64(), row["time_s"].as_f64(), row["time_hi_s"].as_f64());
         assert!(low <= time && time <= high, "{low:?} {time:?} {high:?}");
         assert!(row["roof.flop_per_s"].as_f64().expect("a roof") > 0.0);
@@ -97,10 +98,31 @@ fn a_plan_counts_points_and_gives_reasons_without_measuring() {
     let plan = dir.json(0, &["plan", "small.toml", "--json", "--skips"]);
     assert_eq!(plan["points"], 4);
     assert_eq!(plan["distinct_experiments"], plan["points"]);
+    // Six samples of a millisecond for each, however few FLOP the problem has.
+    assert!(plan["estimate_s"].as_f64().expect("an estimate") > 4.0 * 6.0 * 1e-3, "{plan}");
     // 64 and 128 both cover a 48 × 40 × 33 problem whole: the same code runs.
     let plan = dir.json(0, &["plan", "small.toml", "--json", "--skips", "--axis", "tile=64,128"]);
     assert_eq!(plan["points"], 1, "{plan}");
     assert!(plan["skips"][0]["reason"].as_str().expect("a reason").contains("same code"), "{plan}");
+}
+
+#[test]
+fn what_a_plan_leaves_out_is_on_the_page_of_its_store() {
+    let dir = Workdir::new();
+    dir.file("cut.toml", SMALL.replace("tile = [4, 8, 16, 64] }", "tile = [64, 96, 128] }"));
+    dir.file("drawn.toml", SMALL.replace("tile = [4, 8, 16, 64] }", "tile = [4, 8, 16] }\nlimit = 2"));
+    for spec in ["cut.toml", "drawn.toml", "drawn.toml"] {
+        dir.run_to(0, &["sweep", spec, "-o", "store", "-q", "--again"]);
+    }
+    dir.run_to(0, &["report", "store", "-o", "page.html"]);
+    let page = std::fs::read_to_string(dir.path("page.html")).expect("the page");
+    let table = page.split("id=\"skips\"").nth(1).expect("a table of what was left out");
+    let table = table.split("</table>").next().unwrap_or_default();
+    // Of three tiles that cover the problem whole, two are the same code; a space is drawn from.
+    for words in [">2<", "the same code is already planned", "configurations are beyond", "limit = 2"] {
+        assert!(table.contains(words), "{words}: {table}");
+    }
+    assert_eq!(table.matches("are beyond").count(), 1, "the same sweep again leaves out the same: {table}");
 }
 
 #[test]

@@ -130,7 +130,6 @@ fn provenance_line(story: &Story<'_>) -> Markup {
         ("clocks", &from.clocks),
         ("started", &from.started_at),
         ("tilecast", &from.version),
-        ("commit", &from.commit),
         ("spec", &from.spec_hash),
     ];
     parts.extend(named.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name} {value}")));

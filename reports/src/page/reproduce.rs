@@ -39,7 +39,6 @@ fn facts(story: &Story<'_>) -> Vec<(&'static str, String)> {
         ("clocks", from.clocks.clone()),
         ("started", from.started_at.clone()),
         ("tilecast", given(&from.version, col::tool_version)),
-        ("commit", from.commit.clone()),
         ("spec", from.spec_name.clone()),
         ("spec hash", from.spec_hash.clone()),
         ("data hash", from.data_hash.clone()),

@@ -48,7 +48,6 @@ fn opening(words: &FamilyWords) -> Markup {
     html! {
         div class="opening" {
             h2 { @if words.title.is_empty() { (words.id) } @else { (words.title) } }
-            @if !words.summary.is_empty() { p { (words.summary) } }
             @if !words.math.is_empty() { p class="math" { (words.math) } }
             @if !words.references.is_empty() { p class="soft" { "References: " (words.references.join("; ")) } }
         }

@@ -170,8 +170,7 @@ fn skips(story: &Story<'_>) -> Option<Markup> {
         return None;
     }
     skips.sort_by(|a, b| b.count.cmp(&a.count).then(a.reason.cmp(&b.reason)));
-    let heads =
-        [("configurations", Kind::Number), ("family", Kind::Short), ("reason", Kind::Text), ("for example", Kind::Config)];
+    let heads = [("times", Kind::Number), ("family", Kind::Short), ("reason", Kind::Text), ("for example", Kind::Config)];
     let cells = skips
         .iter()
         .take(ROWS)

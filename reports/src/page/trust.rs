@@ -62,6 +62,12 @@ fn verification(story: &Story<'_>) -> Vec<Fact> {
         ),
         None => format!("none of {} was checked against a reference here", number::things(timed, "timed row")),
     };
+    let sampled: Vec<f64> =
+        story.runs.iter().filter_map(|run| run.number(col::checked_share)).filter(|&share| share < 1.0).collect();
+    if let Some(least) = sampled.iter().copied().reduce(f64::min) {
+        text +=
+            &format!("; {} by a sample of its rows, {} of them at least", number::count(sampled.len()), number::percent(least));
+    }
     if unchecked > 0 && imported {
         text += "; imported rows are as good as the tool they come from";
     }
@@ -126,7 +132,7 @@ fn scores(story: &Story<'_>) -> Markup {
             h3 id="scores" { "Scores by split" }
             p class="soft" {
                 "Rows are held out at random (rows), by problem size (shape) or by configuration (config), and never fitted. τ is Kendall's rank correlation within \
-                 a problem; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest; the last column is the share of rows inside their 90 % interval."
+                 a problem on one device in one cache mode; top 1 and top 5 are what the first and the best of the first five choices lose to the fastest; the last column is the share of rows inside their 90 % interval."
             }
             (grid(Reach::Column, &SCORE_HEADS, &rows))
         }

@@ -31,18 +31,28 @@ const LARGEST: f64 = 1_099_511_627_776.0;
 /// First sample over median from which the first sample counts as cold.
 pub(super) const COLD_RATIO: f64 = 1.5;
 
-/// Warning for rows whose first sample is far above the median.
-pub(super) const COLD_FIRST: &str = "cold-first-sample";
-/// Warning for rows that the tool did not verify.
-pub(super) const NOT_VERIFIED: &str = "not-verified-by-source";
-/// Warning for rows whose energy and power do not fit each other.
-pub(super) const ENERGY_UNITS: &str = "energy-units";
-/// Warning for rows whose labels say other than the name of the kernel that ran.
-pub(super) const CONTRADICTS: &str = "label-contradicts-kernel";
-/// Warning for power that was read while the device did nothing.
-pub(super) const AT_IDLE: &str = "power-at-idle";
-/// Warning for energy that the source computed from power and time.
-pub(super) const DERIVED: &str = "energy-derived";
+macro_rules! warnings {
+    ($($(#[$doc:meta])* $name:ident = $id:literal;)*) => {
+        $($(#[$doc])* pub(super) const $name: &str = $id;)*
+        /// Every warning that imported rows can carry; each is a heading in `docs/measuring.md`.
+        pub const WARNINGS: &[&str] = &[$($name),*];
+    };
+}
+
+warnings! {
+    /// Warning for rows whose first sample is far above the median.
+    COLD_FIRST = "cold-first-sample";
+    /// Warning for rows that the tool did not verify.
+    NOT_VERIFIED = "not-verified-by-source";
+    /// Warning for rows whose energy and power do not fit each other.
+    ENERGY_UNITS = "energy-units";
+    /// Warning for rows whose labels say other than the name of the kernel that ran.
+    CONTRADICTS = "label-contradicts-kernel";
+    /// Warning for power that was read while the device did nothing.
+    AT_IDLE = "power-at-idle";
+    /// Warning for energy that the source computed from power and time.
+    DERIVED = "energy-derived";
+}
 
 /// What all results of a file share.
 pub(super) struct Context<'a> {

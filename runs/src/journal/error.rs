@@ -86,7 +86,8 @@ impl JournalError {
 }
 
 /// Advice for an error of the file system.
-pub(crate) fn io_hint(error: &io::Error) -> Option<&'static str> {
+#[must_use]
+pub fn io_hint(error: &io::Error) -> Option<&'static str> {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             Some("free some space and run the same command again: what was recorded before is kept")
@@ -96,6 +97,7 @@ pub(crate) fn io_hint(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
             Some("a file stands where a folder is needed: choose another path with `--out`")
         }
+        io::ErrorKind::IsADirectory => Some("a folder stands where a file is needed: name a file"),
         io::ErrorKind::NotFound => Some("check the path"),
         _ => None,
     }

@@ -160,9 +160,9 @@ mod tests {
             assert_eq!(error.to_string(), expected);
             assert!(error.hint().is_some());
         };
-        check("4.0", "store file `a.parquet`: schema version `4.0`, this program reads up to `1.1`");
-        check("0.9", "store file `a.parquet`: schema version `0.9` is unknown, this program reads `1.1`");
-        check("newest", "store file `a.parquet`: schema version `newest` is unknown, this program reads `1.1`");
+        check("4.0", "store file `a.parquet`: schema version `4.0`, this program reads up to `1.2`");
+        check("0.9", "store file `a.parquet`: schema version `0.9` is unknown, this program reads `1.2`");
+        check("newest", "store file `a.parquet`: schema version `newest` is unknown, this program reads `1.2`");
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::ffi::{CStr, c_char, c_int};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use libloading::Library;
 
+use super::clock::unpinned;
 use crate::DeviceError;
 
 type Gemm<T> =
@@ -47,13 +49,15 @@ pub struct Blas {
     pub path: PathBuf,
     /// Its version and the kernel it chose, in its own words.
     pub chosen: String,
+    /// Threads it was told to use; 0 before the first call.
+    threads: AtomicUsize,
     _library: Library,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Entry {
     OpenBlas { single: Gemm<f32>, double: Gemm<f64>, set_threads: SetThreads },
-    OneDnn { single: Dnnl },
+    OneDnn { single: Dnnl, set_threads: Option<SetThreads> },
 }
 
 struct State {
@@ -93,13 +97,14 @@ impl Blas {
     fn load(path: &Path) -> Result<Self, DeviceError> {
         let refuse = |reason: String| DeviceError::Library { name: path.display().to_string(), reason };
         // SAFETY: loading a library runs its initialisers; the user named this one, or it is the system's BLAS.
-        let library = unsafe { Library::new(path) }.map_err(|error| refuse(format!("could not be loaded: {error}")))?;
+        let library =
+            unpinned(|| unsafe { Library::new(path) }).map_err(|error| refuse(format!("could not be loaded: {error}")))?;
         let (entry, chosen) = ["", "scipy_"]
             .iter()
             .find_map(|prefix| openblas(&library, prefix))
             .or_else(|| onednn(&library))
             .ok_or_else(|| refuse("has neither `cblas_sgemm` and `cblas_dgemm` nor `dnnl_sgemm`".to_owned()))?;
-        Ok(Self { entry, path: path.to_owned(), chosen, _library: library })
+        Ok(Self { entry, path: path.to_owned(), chosen, threads: AtomicUsize::new(0), _library: library })
     }
 
     /// What tells its results from another library's: its version and the kernel it chose, and its path where it does not say them.
@@ -117,12 +122,19 @@ impl Blas {
         matches!(self.entry, Entry::OpenBlas { .. })
     }
 
-    /// Sets how many threads its calls use, where it can be told.
-    pub fn set_threads(&self, threads: usize) {
-        if let Entry::OpenBlas { set_threads, .. } = self.entry {
-            // SAFETY: takes a count by value.
-            unsafe { set_threads(int(threads)) };
+    /// Runs `calls`, which multiply with as many `threads`, where the library can be told. It starts threads when it is told of more
+    /// (OpenBLAS) or at the next call (OpenMP): the calling thread is not pinned meanwhile, or all of them would share its processor.
+    pub fn with_threads<T>(&self, threads: usize, calls: impl FnOnce() -> T) -> T {
+        if self.threads.swap(threads, Ordering::Relaxed) == threads {
+            return calls();
         }
+        unpinned(|| {
+            if let Entry::OpenBlas { set_threads, .. } | Entry::OneDnn { set_threads: Some(set_threads), .. } = self.entry {
+                // SAFETY: takes a count by value.
+                unsafe { set_threads(int(threads)) };
+            }
+            calls()
+        })
     }
 
     /// Multiplies f32.
@@ -134,7 +146,7 @@ impl Blas {
             // SAFETY: the caller's guarantee.
             Entry::OpenBlas { single, .. } => unsafe { cblas(single, call) },
             // SAFETY: the caller's guarantee.
-            Entry::OneDnn { single } => unsafe { dnnl(single, call) },
+            Entry::OneDnn { single, .. } => unsafe { dnnl(single, call) },
         }
     }
 
@@ -170,9 +182,12 @@ fn openblas(library: &Library, prefix: &str) -> Option<(Entry, String)> {
 }
 
 fn onednn(library: &Library) -> Option<(Entry, String)> {
-    // SAFETY: `dnnl_sgemm` has had this signature since oneDNN 1.0.
-    let single = unsafe { *library.get::<Dnnl>("dnnl_sgemm").ok()? };
-    Some((Entry::OneDnn { single }, "oneDNN".to_owned()))
+    // SAFETY: `dnnl_sgemm` has had this signature since oneDNN 1.0. Its OpenMP, where it was built with one, is found through it.
+    unsafe {
+        let single = *library.get::<Dnnl>("dnnl_sgemm").ok()?;
+        let set_threads = library.get::<SetThreads>("omp_set_num_threads").ok().map(|function| *function);
+        Some((Entry::OneDnn { single, set_threads }, "oneDNN".to_owned()))
+    }
 }
 
 /// # Safety

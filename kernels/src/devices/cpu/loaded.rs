@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use super::device::Machine;
-use super::stopwatch::{Stopwatch, Times};
+use super::stopwatch::{Meter, Stopwatch, Times};
 use super::{CpuIo, CpuProgram, Pages, energy, info, rapl::Rapl, thread_cpu_s, wall_s};
 use crate::oracle::{self, Reference, Verification};
 use crate::{
@@ -70,7 +70,8 @@ impl CpuLoaded {
 
     fn timed(&mut self, slot: usize, calls: u64) -> Times {
         let machine = Rc::clone(&self.machine);
-        let watch = Stopwatch::start(machine.team(), self.programs[slot].threads());
+        let program = &self.programs[slot];
+        let watch = Stopwatch::start(Meter::new(machine.team(), program.threads(), program.crew()));
         (0..calls).for_each(|_| self.call(slot));
         watch.stop()
     }

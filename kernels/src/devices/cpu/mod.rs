@@ -27,5 +27,5 @@ pub use device::CpuDevice;
 pub(crate) use info::{memory, os};
 pub use pages::{Pages, Plain};
 pub use peak::multiply_add;
-pub use source::{CpuIo, CpuProgram, CpuSource};
+pub use source::{CpuIo, CpuProgram, CpuSource, Crew};
 pub use team::{Spent, Team};

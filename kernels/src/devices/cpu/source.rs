@@ -17,6 +17,15 @@ pub struct CpuIo<'a> {
     pub team: &'a Team,
 }
 
+/// Whose threads a program runs on, beside the calling one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crew {
+    /// Those of [`CpuIo::team`], which books their CPU time.
+    Team,
+    /// Its own, as a library starts them: their CPU time is asked of the system.
+    Own,
+}
+
 /// A configuration made ready: what is computed once (projected factors, packed weights) is inside.
 pub trait CpuProgram: Send {
     /// One call. Allocates nothing.
@@ -28,6 +37,10 @@ pub trait CpuProgram: Send {
     /// Threads it uses.
     fn threads(&self) -> usize {
         1
+    }
+    /// Whose they are.
+    fn crew(&self) -> Crew {
+        Crew::Team
     }
     /// What the program says of itself, where it chose something (the kernel a BLAS picked).
     fn note(&self) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::devices::cpu::micro::Real;
-use crate::devices::cpu::{Blas, BlasCall, CpuIo, CpuProgram, CpuSource, blas};
+use crate::devices::cpu::{Blas, BlasCall, CpuIo, CpuProgram, CpuSource, Crew, blas};
 use crate::families::dense::{Addend, Gemm, gemm_view};
 use crate::{Config, DeviceError, Dtype, Problem, Tensor};
 
@@ -28,22 +28,24 @@ struct Program {
 
 impl CpuProgram for Program {
     fn run(&mut self, io: &mut CpuIo<'_>) {
-        self.library.set_threads(self.threads);
         match self.gemm.dtype {
             Dtype::F32 => {
                 let call = call::<f32>(&self.gemm, io);
                 // SAFETY: `call` points into the operands and the output of this problem.
-                unsafe { self.library.single(&call) }
+                self.library.with_threads(self.threads, || unsafe { self.library.single(&call) });
             }
             _ => {
                 let call = call::<f64>(&self.gemm, io);
                 // SAFETY: as above.
-                unsafe { self.library.double(&call) }
+                self.library.with_threads(self.threads, || unsafe { self.library.double(&call) });
             }
         }
     }
     fn threads(&self) -> usize {
         self.threads
+    }
+    fn crew(&self) -> Crew {
+        Crew::Own
     }
     fn note(&self) -> Option<String> {
         Some(self.library.chosen.clone())
