@@ -61,7 +61,7 @@ impl CudaDevice {
         let info = info::describe(spec, ordinal, count)?;
         let lines = if info.gpu().simulated { Lines::Kept } else { Lines::Dropped };
         let machine = Machine {
-            clock: Clock::of(ordinal),
+            clock: Clock::of(ordinal, info.gpu().simulated),
             info,
             ordinal,
             options: CompileOptions { lines, ..options },
