@@ -108,7 +108,7 @@ impl CudaDevice {
     /// The compiler its kernels are made with.
     ///
     /// # Errors
-    /// [`DeviceError::Library`] where there is none.
+    /// [`DeviceError::Library`] where there is none, or none that serves this device.
     pub fn compiler(&self) -> Result<Arc<Compiler>, DeviceError> {
         self.machine.compiler()
     }
@@ -128,12 +128,13 @@ impl Machine {
         Ok(self.context.get_or_init(|| context))
     }
 
-    /// Opened on first use: planning needs none.
+    /// Opened on first use: planning needs none. Refused where the device's driver would load nothing that it makes.
     pub(super) fn compiler(&self) -> Result<Arc<Compiler>, DeviceError> {
         if let Some(compiler) = self.compiler.get() {
             return Ok(Arc::clone(compiler));
         }
         let compiler = Arc::new(Compiler::open(self.options.clone())?);
+        compiler.serves(self.gpu())?;
         Ok(Arc::clone(self.compiler.get_or_init(|| compiler)))
     }
 
