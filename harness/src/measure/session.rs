@@ -53,6 +53,8 @@ pub struct Session {
     pub restarts: u32,
     /// What every new worker begins with.
     ahead: Option<Ask>,
+    /// The board whose settings a worker has changed, by NVML's name: under MIG, CUDA has another.
+    board: Option<String>,
 }
 
 impl Session {
@@ -63,9 +65,16 @@ impl Session {
     pub fn start(options: WorkerOptions) -> Result<Self, Fail> {
         let mut worker = Worker::start(&options).map_err(|lost| Fail::new(lost.to_string()))?;
         match worker.ask_device(&Ask::Info).map(|reply| reply.said) {
-            Ok(Said::Info { device, energy }) => {
-                Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0, ahead: None })
-            }
+            Ok(Said::Info { device, energy }) => Ok(Self {
+                options,
+                worker,
+                device: *device,
+                energy,
+                busy: Busy::default(),
+                restarts: 0,
+                ahead: None,
+                board: None,
+            }),
             Ok(other) => Err(Fail::new(format!("worker answered {other:?} to a question about its device"))),
             Err(lost) => Err(Fail::new(lost.to_string()).hint("`tilecast devices` says what can be measured here")),
         }
@@ -139,8 +148,11 @@ impl Session {
     fn accept(&mut self, Reply { said, busy }: Reply) -> Result<Said, SessionFail> {
         self.busy.add(&busy);
         match &said {
-            Said::Prepared { saved: Some(saved), .. } => owed::owe(saved),
-            Said::Forgotten { kept: None } => owed::settled(self.board()),
+            Said::Prepared { saved: Some(saved), .. } => {
+                owed::owe(saved);
+                self.board = Some(saved.board.clone());
+            }
+            Said::Forgotten { kept: None } => self.board.iter().for_each(|board| owed::settled(board)),
             _ => {}
         }
         match said {
@@ -154,15 +166,15 @@ impl Session {
         }
     }
 
-    /// Id of the board; a CPU has none, and no settings to put back.
-    fn board(&self) -> &str {
-        self.device.gpu.as_ref().map_or("", |gpu| &gpu.uuid)
+    /// Puts back what workers changed, once none can change it any more.
+    fn put_back(&self) {
+        self.board.iter().for_each(|board| owed::put_back(Some(board)));
     }
 
     /// The lost worker is dead by now: what it changed of the board is put back before another one looks at it.
     fn replace(&mut self, lost: Lost) -> SessionFail {
         self.restarts += 1;
-        owed::put_back(Some(self.board()));
+        self.put_back();
         match Worker::start(&self.options) {
             Ok(worker) => {
                 self.worker = worker;
@@ -178,7 +190,7 @@ impl Drop for Session {
     /// A worker that is still measuring has clocks and power limit in hand: it is ended first, so that it cannot change them again.
     fn drop(&mut self) {
         self.worker.end();
-        owed::put_back(Some(self.board()));
+        self.put_back();
     }
 }
 

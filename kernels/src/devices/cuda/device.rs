@@ -12,7 +12,7 @@ use super::context::{Context, Module};
 use super::door::guarded;
 use super::flush::Flush;
 use super::loaded::CudaLoaded;
-use super::power::{Character, EnergyReport, Limits, Nvml, Selector};
+use super::power::{Character, EnergyReport, Limits, Nvml, Own, Selector};
 use super::{CudaProgram, Gpu, Unit, info, roofs};
 use crate::{Config, Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Problem, Roof};
 
@@ -145,7 +145,7 @@ impl Machine {
 
     /// The board by NVML, through a connection of its own.
     fn nvml(&self) -> Result<Nvml, String> {
-        let selector = Selector::Uuid(self.gpu().uuid.clone());
+        let selector = Selector::Pci(info::address(self.ordinal).map_err(|error| error.to_string())?);
         Nvml::open(self.options.libraries.nvml.as_deref(), &selector).map_err(|why| why.to_string())
     }
 
