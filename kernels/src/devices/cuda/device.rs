@@ -211,7 +211,8 @@ impl Device for CudaDevice {
             Ok(sensor) => sensor,
             Err(reason) => return EnergySource::Unavailable(reason.clone()),
         };
-        let obstacle = sensor.borrow_mut().board().obstacle(std::process::id());
+        let own = self.machine.context.get().map_or(Own::Absent, |_| Own::Present(std::process::id()));
+        let obstacle = sensor.borrow_mut().board().obstacle(own);
         obstacle.map_or(EnergySource::Nvml, |why| EnergySource::Unavailable(why.to_string()))
     }
 

@@ -37,7 +37,7 @@ pub mod unavailable;
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Process};
+pub use board::{Board, Own, Process};
 pub use characterise::{Character, Response, Rise, characterise};
 pub use limits::{Guard, Held, Limits, Refused, Saved, Setting, Wish, restore};
 pub use measure::{Disagreement, Settings, measure};
