@@ -29,9 +29,9 @@ pub(super) enum Queue<'a> {
 
 impl<'a> Queue<'a> {
     /// Resolves the addresses of `program`; a vendor's call goes through `session`.
-    pub(super) fn new(program: &'a Program, places: &Places, session: &'a RefCell<Session>) -> Result<Self, DeviceError> {
-        Ok(match program {
-            Program::Compiled(ready) => Self::Own(Call::new(ready, places)?),
+    pub(super) fn new(program: &'a Program, places: &Places, session: &'a RefCell<Session>) -> Self {
+        match program {
+            Program::Compiled(ready) => Self::Own(Call::new(ready, places)),
             Program::Templated(ready, object) => Self::Object(ready, object.clone()),
             Program::Vendor(prepared) => {
                 let operand = |index: usize| places.operands[index].address;

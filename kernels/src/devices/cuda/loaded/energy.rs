@@ -18,7 +18,7 @@ impl CudaLoaded {
         let mut sensor = sensor.borrow_mut();
         self.last = Some(slot);
         let places = self.places();
-        let queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let mut busy = Busy::new(queue, &self.context, machine.clock);
         let architecture = sensor.architecture();
         let character = match machine.character.get() {

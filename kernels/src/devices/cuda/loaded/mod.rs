@@ -10,10 +10,10 @@ use super::context::{Context, Event, Memory};
 use super::device::Machine;
 use super::door::guarded;
 use super::flush::Flush;
-use super::launch::{Place, Places};
+use super::launch::{Places, first_element};
 use super::power::Sensor as _;
 use super::program::{Program, Queue};
-use super::timing::{self, LaunchCost};
+use super::timing;
 use crate::devices::cpu::{involuntary_switches, memory};
 use crate::oracle::{self, Reference, Verification};
 use crate::{CacheMode, Config, DeviceError, Energy, Family, Loaded, Preparation, Problem, Sample, Tensor, check_dtype};
@@ -33,7 +33,8 @@ pub(super) struct CudaLoaded {
     /// Seconds that making the kernels' own operands of them took.
     projected_s: Option<f64>,
     memories: Vec<Memory>,
-    places: Vec<Place>,
+    /// Where each of them has its element (0, 0).
+    places: Vec<u64>,
     host_output: Tensor,
     output: Memory,
     /// What the output holds before a run; `None` where there is no room for it on the device, and it is uploaded each time.
@@ -115,7 +116,7 @@ impl CudaLoaded {
 
     fn places(&self) -> Places {
         let scratch = self.scratch.as_ref().map_or(0, Memory::address);
-        Places { operands: self.places.clone(), output: Place::of(&self.host_output, self.output.address()), scratch }
+        Places { operands: self.places.clone(), output: first_element(&self.host_output, self.output.address()), scratch }
     }
 
     /// Queues what makes the output NaN again, canaries included.
@@ -139,7 +140,7 @@ impl CudaLoaded {
         }
         self.last = Some(slot);
         let machine = Rc::clone(&self.machine);
-        Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
+        Queue::new(&self.slots[slot].program, &self.places(), machine.session()?).call(&self.context)?;
         self.context.wait()?;
         self.compare()
     }
@@ -149,7 +150,7 @@ impl CudaLoaded {
         self.last = Some(slot);
         let places = self.places();
         let machine = Rc::clone(&self.machine);
-        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let clock = machine.clock;
         let [first, last] = &self.events;
         let start = clock.now_s();
@@ -186,7 +187,7 @@ impl CudaLoaded {
     fn hot(&mut self, slot: usize, calls: u64, while_running: &mut dyn FnMut()) -> Result<Stretch, DeviceError> {
         if calls > 1 {
             let machine = Rc::clone(&self.machine);
-            Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
+            Queue::new(&self.slots[slot].program, &self.places(), machine.session()?).call(&self.context)?;
         }
         self.stretch(slot, calls, while_running)
     }
@@ -218,7 +219,7 @@ impl CudaLoaded {
         self.last = Some(slot);
         let places = self.places();
         let machine = Rc::clone(&self.machine);
-        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let clock = machine.clock;
         let mut pairs = Vec::new();
         let mut queueing_s = 0.0;
