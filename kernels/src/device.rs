@@ -116,7 +116,8 @@ pub struct Sample {
     pub iterations: u64,
     /// Involuntary context switches during the sample, all threads.
     pub switches: u64,
-    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls): already taken off `time_s`. A GPU's only.
+    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls; cold, what its events show without a call): already taken
+    /// off `time_s`. A GPU's only.
     #[serde(default)]
     pub launch_s: Option<f64>,
     /// Clock of the cores while the sample ran, where it can be read.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{CudaLoaded, Slot};
+use super::{CudaLoaded, Slot, Starts};
 use crate::devices::cuda::blas::VendorGemm;
 use crate::devices::cuda::compile::Code;
 use crate::devices::cuda::context::{Context, Memory, Module};
@@ -31,7 +31,7 @@ impl CudaLoaded {
             CudaProgram::Templated(templated) => self.templated(&templated)?,
             CudaProgram::Vendor(gemm) => self.vendor(gemm)?,
         };
-        self.slots.push(Slot { program: made.program, cost: None });
+        self.slots.push(Slot { program: made.program, starts: Starts::Unknown });
         let prepare_s = projected_s + made.compile_s;
         Ok(Preparation { slot: self.slots.len() - 1, prepare_s, note: made.note, code: made.code })
     }
