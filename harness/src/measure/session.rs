@@ -1,5 +1,6 @@
 //! A worker that is restarted when it is lost, with its device and roofs known.
 
+use tilecast_kernels::devices::cuda::power::LONGEST_S;
 use tilecast_kernels::{Config, DeviceInfo, DeviceKind, EnergySource, Problem, Roof};
 
 use crate::fail::Fail;
@@ -101,7 +102,8 @@ impl Session {
         self.receive()
     }
 
-    /// Asks to finish a point. Where there is a sensor, windows of energy take as long as they take, whatever the time-out of a kernel.
+    /// Asks to finish a point. Where there is a sensor, windows of energy take their time beside the time-out of a kernel; what would take longer than
+    /// [`LONGEST_S`] the worker ends by itself, at the cost of the energy alone.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -109,7 +111,7 @@ impl Session {
         if let EnergySource::Unavailable(_) = self.energy {
             return self.ask(ask);
         }
-        let reply = self.worker.ask_device(ask).map_err(|lost| self.replace(lost))?;
+        let reply = self.worker.ask_beside(ask, LONGEST_S).map_err(|lost| self.replace(lost))?;
         self.accept(reply)
     }
 

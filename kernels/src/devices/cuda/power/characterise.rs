@@ -8,7 +8,7 @@ use super::fit::{self, Busy};
 use super::load::Load;
 use super::measure::offered;
 use super::prior::{Scope, prior};
-use super::statistics::quantile;
+use super::statistics::{count, quantile};
 use super::trace::Series;
 use super::trial::{Watch, Work};
 use super::{Prior, Reading, Sensor, Source, Stage, Unavailable};
@@ -18,6 +18,9 @@ const LONG_S: [f64; 3] = [1.5, 2.0, 1.5];
 /// Then pulses and pauses of random length, so that they fall on every phase of the sensor's period.
 const PULSE_S: (f64, f64) = (0.05, 0.35);
 const PULSES: usize = 22;
+/// Longest that a square wave may take, and what its pulses take at least: one launch runs, and two are queued behind it when it ends.
+pub(super) const CHARACTERISE_S: f64 = 45.0;
+const PULSE_LAUNCHES: f64 = 3.0;
 /// Polls are this far apart: a twentieth of the shortest period known.
 const POLL_S: f64 = 1e-3;
 /// A fit that explains less of a reading's variance than this says nothing.
@@ -170,7 +173,11 @@ pub fn characterise(
         return Err(Unavailable::NoSensor(reasons));
     }
     let load = Load::calibrate(stage)?;
-    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S).seeded(seed);
+    let needed_s = lasts_s(load.launch_s);
+    if needed_s > CHARACTERISE_S {
+        return Err(Unavailable::Slow { launch_s: load.launch_s, needed_s, limit_s: CHARACTERISE_S });
+    }
+    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S).seeded(seed).within(CHARACTERISE_S);
     let busy = wave(&mut watch, seed)?;
     watch.sensor.attributable()?;
     let record = watch.clear();
@@ -190,6 +197,12 @@ pub fn characterise(
     }
     character.notes = notes(&character, &published);
     Ok(character)
+}
+
+/// How long the square wave takes with launches of `launch_s`, about.
+fn lasts_s(launch_s: f64) -> f64 {
+    let mean_s = f64::midpoint(PULSE_S.0, PULSE_S.1);
+    LONG_S.iter().sum::<f64>() + LONG_S[2] + count(PULSES) * (mean_s + mean_s.max(PULSE_LAUNCHES * launch_s))
 }
 
 /// Plays the square wave; gives the times at which the GPU was busy.

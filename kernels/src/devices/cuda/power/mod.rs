@@ -34,6 +34,9 @@ mod trace;
 mod trial;
 pub mod unavailable;
 
+/// Longest that a board's sensors are watched for one configuration, characterising them included.
+pub const LONGEST_S: f64 = characterise::CHARACTERISE_S + measure::MEASURE_S;
+
 #[cfg(test)]
 mod tests;
 

@@ -53,6 +53,8 @@ pub enum Flag {
     Idle,
     /// The window was cut at its longest: fewer launches or sensor updates than the protocol asks for.
     ShortWindow,
+    /// The kernel is slow: fewer trials or bursts than the protocol asks for.
+    SlowKernel,
     /// The reading includes the processor of a superchip.
     Module,
     /// The queue ran dry at some polls.
@@ -73,6 +75,7 @@ impl Flag {
             Self::Slowdown => "slowdown",
             Self::Idle => "idle",
             Self::ShortWindow => "short-window",
+            Self::SlowKernel => "slow-kernel",
             Self::Module => "module",
             Self::Starved => "starved",
         }

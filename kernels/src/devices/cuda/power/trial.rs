@@ -27,6 +27,9 @@ pub(super) struct Plan {
     pub(super) segment_s: f64,
     /// Bursts per trial, each at another phase of the sensor's period where there are several.
     pub(super) segments: usize,
+    /// Trials, and how many more may be thrown away.
+    pub(super) trials: usize,
+    pub(super) discards: usize,
     /// Time of one launch.
     pub(super) launch_s: f64,
     /// Slowest update of the readings used.
@@ -45,7 +48,7 @@ impl Plan {
     }
 
     /// Load goes on so long after the last tick, so that the shifted power readings still are of load.
-    fn tail_s(&self) -> f64 {
+    pub(super) fn tail_s(&self) -> f64 {
         [Some(self.first), self.second].into_iter().flatten().map(|s| self.shift_s(s)).fold(0.0, f64::max) + 3.0 * self.poll_s
     }
 }
@@ -132,6 +135,8 @@ pub(super) struct Watch<'a> {
     pub(super) sources: Vec<Source>,
     poll_s: f64,
     origin_s: f64,
+    /// Longest that it may take from there.
+    limit_s: f64,
     unwrap: Unwrap,
     /// Changes seen, by source, over the life of the watch.
     moved: [usize; 3],
@@ -146,12 +151,18 @@ impl<'a> Watch<'a> {
         let origin_s = load.stage.clock_s();
         let (record, unwrap) = (Record::default(), Unwrap::default());
         let jitter = Random::stream(0, JITTER);
-        Self { load, sensor, record, sources, poll_s, origin_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
+        let limit_s = f64::INFINITY;
+        Self { load, sensor, record, sources, poll_s, origin_s, limit_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
     }
 
     /// Other moments of polling than those of another seed: what they err by must not be the same from one measurement to the next.
     pub(super) fn seeded(self, seed: u64) -> Self {
         Self { jitter: Random::stream(seed, JITTER), ..self }
+    }
+
+    /// Gives up after so many seconds.
+    pub(super) fn within(self, limit_s: f64) -> Self {
+        Self { limit_s, ..self }
     }
 
     pub(super) fn clock_s(&mut self) -> f64 {
@@ -180,6 +191,9 @@ impl<'a> Watch<'a> {
     /// Looks at everything once and waits until the next poll is due. Gives the time after.
     pub(super) fn poll(&mut self, work: Work) -> Result<f64, Unavailable> {
         let start = self.clock_s();
+        if start - self.origin_s > self.limit_s {
+            return Err(Unavailable::Overran { limit_s: self.limit_s });
+        }
         let done = match work {
             Work::Feed => self.load.feed()?,
             Work::Rest => self.load.stage.completed()?,
