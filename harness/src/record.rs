@@ -251,7 +251,6 @@ fn set_energy(row: &mut Row, source: &EnergySource, outcome: &Outcome) {
         EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
     let Some(energy) = &outcome.energy else { return };
-    set_energy_detail(row, &energy.detail);
     row.set(col::energy_j, energy.energy_j)
         .set(col::energy_net_j, energy.net_j)
         .set(col::energy_uncertainty_j, energy.uncertainty_j)
@@ -269,14 +268,12 @@ fn set_energy_detail(row: &mut Row, detail: &EnergyDetail) {
         .set_some(col::energy_time_s, detail.time_s)
         .set_some(col::energy_regime, detail.regime.map(CacheMode::name))
         .set_some(col::temperature_before_c, detail.temperature_before_c)
-        .set_some(col::temperature_after_c, detail.temperature_after_c);
-    // Clocks of the timed samples stand where there are any: the headline time was taken under them.
-    if row.real(col::clock_hz).is_none() {
-        row.set_some(col::clock_hz, detail.clock_hz);
-    }
-    if row.text(col::throttle_reasons).is_none() {
-        row.set_some(col::throttle_reasons, detail.throttle_reasons.clone());
-    }
+        .set_some(col::temperature_after_c, detail.temperature_after_c)
+        .set_some(col::energy_clock_hz, detail.clock_hz)
+        .set_some(col::energy_throttle_reasons, detail.throttle_reasons.clone())
+        .set_some(col::energy_sensor, detail.sensor.clone())
+        .set_some(col::energy_scope, detail.scope.clone())
+        .set_some(col::energy_character, detail.character.clone());
     row.set_some(col::energy_flags, Some(detail.flags.join(",")).filter(|flags| !flags.is_empty()));
 }
 

@@ -241,6 +241,15 @@ pub struct EnergyDetail {
     pub temperature_after_c: Option<f64>,
     /// State of the caches in the window; the flush is not part of it, so `hot`.
     pub regime: Option<CacheMode>,
+    /// Reading that the energy rests on, where the source has several.
+    #[serde(default)]
+    pub sensor: Option<String>,
+    /// What that reading covers: `board` or `module`.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// What was found of the readings, as a JSON object.
+    #[serde(default)]
+    pub character: Option<String>,
     /// What a reader should know, by name (`crosscheck`, `temperature`, …).
     pub flags: Vec<String>,
 }

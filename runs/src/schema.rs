@@ -196,6 +196,11 @@ columns! {
         energy_time_s: Real = "Time per call in the windows: the time base of `energy_j`.";
         energy_regime: Text = "State of the caches in the windows; flushes are no part of them, so `hot`.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
+        energy_clock_hz: Real = "Mean core clock in the windows.";
+        energy_throttle_reasons: Text = "Clock-event reasons seen in the windows.";
+        energy_sensor: Text = "Reading that `energy_j` rests on: `energy counter`, `instant power` or `average power` (NVML).";
+        energy_scope: Text = "What that reading covers: `board`, or the `module` of a superchip (NVML).";
+        energy_character: Text = "What was found of the board's readings (periods, windows, lags; where they differ from what is published), as a JSON object (NVML).";
         energy_flags: Text = "What to know of the energy, comma separated; each is described in `docs/measuring.md`.";
     }
 }

@@ -60,7 +60,12 @@ fn a_sweep_has_power_and_the_demo_runs_the_whole_way_to_a_page_that_says_it_is_v
     run(&dir, 0, &libraries, &["sweep", "spec.toml", "-o", "energy", "-q"]);
     for row in dir.rows("energy") {
         assert_eq!((&row["source"], &row["energy_source"]), (&"vgpu".into(), &"nvml".into()), "{row}");
-        assert!(["time_s", "energy_j", "power_w"].iter().all(|column| positive(&row, column)), "{row}");
+        let facts = ["time_s", "energy_j", "power_w", "clock_hz", "energy_clock_hz"];
+        assert!(facts.iter().all(|column| positive(&row, column)), "{row}");
+        assert_eq!((&row["energy_sensor"], &row["energy_scope"]), (&"energy counter".into(), &"board".into()), "{row}");
+        let character: Value = serde_json::from_str(row["energy_character"].as_str().expect("text")).expect("JSON");
+        assert!(character["counter"]["period_s"].as_f64().is_some_and(|period| period > 0.0), "{character}");
+        assert!(row["contended_share"].is_null() && row["queue_s"].as_f64().is_some_and(|queue| queue >= 0.0), "{row}");
     }
     let said = run(&dir, 0, &libraries, &["demo", "--device", "cuda:0", "-o", "d"]);
     for words in ["1. sweep", "2. fit", "3. evaluate", "4. recommend", "5. re-measure", "6. report"] {

@@ -26,8 +26,8 @@ pub struct CudaDevice {
 pub(super) struct Machine {
     pub(super) info: DeviceInfo,
     pub(super) clock: Clock,
-    /// What the board's sensors were found to do.
-    pub(super) character: OnceCell<Character>,
+    /// What the board's sensors were found to do; `None` before they were looked at with success.
+    pub(super) character: RefCell<Option<Character>>,
     /// The last measurement of energy in full.
     pub(super) report: RefCell<Option<EnergyReport>>,
     /// Why there are roofs that there are none of.
@@ -65,7 +65,7 @@ impl CudaDevice {
             info,
             ordinal,
             options: CompileOptions { lines, ..options },
-            character: OnceCell::new(),
+            character: RefCell::default(),
             report: RefCell::default(),
             roofless: RefCell::default(),
             sensor: OnceCell::new(),
@@ -84,7 +84,9 @@ impl CudaDevice {
     /// # Errors
     /// The reason, in words.
     pub fn notes(&self) -> Result<Vec<String>, String> {
-        self.machine.sensor().map(|sensor| sensor.borrow_mut().board().notes()).map_err(Clone::clone)
+        let board = self.machine.sensor().map_err(Clone::clone)?.borrow_mut().board().notes();
+        let character = self.machine.character.borrow();
+        Ok(board.into_iter().chain(character.iter().flat_map(|found| found.notes.clone())).collect())
     }
 
     /// Why roofs are missing, a sentence each; empty before they were measured.
@@ -143,7 +145,7 @@ impl Machine {
         self.sensor.get_or_init(|| self.nvml().map(RefCell::new)).as_ref()
     }
 
-    /// The board by NVML, through a connection of its own.
+    /// The board by NVML, through a connection of its own. By its place on the bus: under MIG, CUDA's UUID is that of an instance.
     fn nvml(&self) -> Result<Nvml, String> {
         let selector = Selector::Pci(info::address(self.ordinal).map_err(|error| error.to_string())?);
         Nvml::open(self.options.libraries.nvml.as_deref(), &selector).map_err(|why| why.to_string())

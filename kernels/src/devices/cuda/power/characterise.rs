@@ -11,7 +11,7 @@ use super::prior::{Scope, prior};
 use super::statistics::{count, quantile};
 use super::trace::Series;
 use super::trial::{Watch, Work};
-use super::{Prior, Reading, Sensor, Source, Stage, Unavailable};
+use super::{Flag, Prior, Reading, Sensor, Source, Stage, Unavailable};
 
 /// One long step first, which a one-second average needs: idle, load, idle.
 const LONG_S: [f64; 3] = [1.5, 2.0, 1.5];
@@ -87,7 +87,7 @@ pub struct Tick {
     pub step_j: f64,
 }
 
-/// What is known of a board's sensors. Stored with a run.
+/// What is known of a board's sensors. Stored in every row with an energy that rests on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Character {
     /// Power over a short window.
@@ -113,6 +113,18 @@ impl Character {
         let of = |reading| prior(architecture, reading).map(|prior| published(&prior));
         let scope = prior(architecture, Reading::Instant).map(|prior| prior.scope).unwrap_or_default();
         Self { instant: of(Reading::Instant), average: of(Reading::Average), counter: None, scope, notes: Vec::new() }
+    }
+
+    /// What was found, or where nothing could be, what is published and the flag that says so.
+    ///
+    /// # Errors
+    /// The kernel's own failure, which is no fault of the sensor.
+    pub fn believed(found: Result<Self, Unavailable>, architecture: &str) -> Result<(Self, Option<Flag>), Unavailable> {
+        match found {
+            Ok(character) => Ok((character, None)),
+            Err(why @ Unavailable::Kernel(_)) => Err(why),
+            Err(_) => Ok((Self::published(architecture), Some(Flag::Uncharacterised))),
+        }
     }
 
     /// Time between updates of `source`.
@@ -157,7 +169,7 @@ fn published(prior: &Prior) -> Response {
     Response { period_s: prior.period_s, window_s, lag_s: prior.period_s, rise, explained: 0.0 }
 }
 
-/// Finds out what the sensors of a board do by running the stage's kernel in a square wave for about 15 s. Best with a kernel of high power.
+/// Finds out what the sensors of a board do by running the stage's kernel in a square wave for about 15 s, [`Unavailable::Slow`] kernels excepted. Best with a kernel of high power.
 ///
 /// # Errors
 /// [`Unavailable`] as for a measurement; [`Unavailable::StoodStill`] where a reading does not change between load and idle.

@@ -59,6 +59,8 @@ pub enum Flag {
     Module,
     /// The queue ran dry at some polls.
     Starved,
+    /// The sensor could not be characterised: what is published of its architecture was believed.
+    Uncharacterised,
 }
 
 impl Flag {
@@ -78,6 +80,7 @@ impl Flag {
             Self::SlowKernel => "slow-kernel",
             Self::Module => "module",
             Self::Starved => "starved",
+            Self::Uncharacterised => "uncharacterised",
         }
     }
 }
@@ -203,6 +206,9 @@ impl From<&EnergyReport> for Energy {
                 temperature_before_c: report.temperature_before_c,
                 temperature_after_c: report.temperature_after_c,
                 regime: Some(report.regime),
+                sensor: Some(report.source.name().to_owned()),
+                scope: Some(report.scope.name().to_owned()),
+                character: None,
                 flags: report.flags.iter().map(|flag| flag.name().to_owned()).collect(),
             },
         }
