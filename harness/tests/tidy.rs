@@ -113,7 +113,7 @@ fn no_test_is_ignored_and_nothing_is_left_to_do() {
 #[test]
 fn every_warning_identifier_is_a_heading() {
     let headings = read(root().join("docs/measuring.md"));
-    for id in ["noisy", "contended", "drift", "cold-first-sample", "not-verified-by-source", "energy-units"] {
+    for id in ["noisy", "contended", "launch-bound", "drift", "cold-first-sample", "not-verified-by-source", "energy-units"] {
         assert!(headings.contains(&format!("\n### {id}\n")), "docs/measuring.md has no heading `{id}`");
     }
 }

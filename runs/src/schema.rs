@@ -164,10 +164,11 @@ columns! {
         warmup: Int = "Calls before the first sample.";
         rounds: Int = "Interleaved rounds the point took part in.";
         stop_reason: Text = "`noise`, `max_samples`, `time`, `fixed` or `interrupted`.";
-        launch_s: Real = "What a stretch of calls pays once beyond its calls (intercept of time against calls), already taken off `time_s` (GPU).";
+        launch_s: Real = "What a stretch of calls pays once beyond its calls (hot: intercept of time against calls; cold: two events without a call), already taken off `time_s` (GPU).";
+        queue_s: Real = "Median time the host took to queue a call (GPU); where it is about `time_s`, the host was the limit and not the kernel.";
         prepare_s: Real = "One-time preparation (packing of weights, projection, compilation), timed apart.";
         switches: Int = "Involuntary context switches over all samples.";
-        contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 %.";
+        contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 % (CPU).";
         drift: Real = "Movement of the reference kernel over the rounds of this problem (max/min of per-round medians − 1).";
         time_samples_s: Reals = "All samples, in the order taken.";
         wall_samples_s: Reals = "Wall time of each sample.";
