@@ -3,7 +3,7 @@
 use tilecast_kernels::devices::cuda::power::{Held, Throttle};
 use tilecast_kernels::oracle::Verification;
 use tilecast_kernels::{
-    CacheMode, Config, DeviceInfo, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
+    CacheMode, Config, DeviceInfo, DeviceKind, EnergyDetail, EnergySource, KernelFacts, Named, Problem, Roof, Value, stable_id,
 };
 use tilecast_runs::row::{Cell, Row};
 use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
@@ -11,6 +11,10 @@ use tilecast_runs::schema::{KNOB, PROBLEM, ROOF, TRAFFIC, VERSION, col};
 use crate::measure::stats::Samples;
 use crate::measure::{HEADLINE, Outcome, Timing};
 use crate::plan::{Point, Role};
+
+/// Queueing a call above this share of its time, the GPU waits for the host. A queue that is full holds the host up too, but thousands of calls of a sample
+/// are queued before it is.
+const LAUNCH_BOUND: f64 = 0.9;
 
 /// What all rows of one run share.
 #[derive(Clone, Debug)]
@@ -48,7 +52,7 @@ pub fn measured(facts: &RunFacts, point: &Point, cache: CacheMode, outcome: &Out
         set_errors(&mut row, verification);
     }
     if let Some(timing) = &outcome.timing {
-        set_timing(&mut row, timing, facts.seed);
+        set_timing(&mut row, timing, facts);
     }
     set_energy(&mut row, &facts.energy, outcome);
     row.set_some(col::clocks_locked, outcome.locked.name());
@@ -196,11 +200,11 @@ fn set_errors(row: &mut Row, verification: &Verification) {
 }
 
 #[allow(clippy::cast_precision_loss)] // counts of samples
-fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
+fn set_timing(row: &mut Row, timing: &Timing, facts: &RunFacts) {
     let times: Vec<f64> = timing.samples.iter().map(|sample| sample.time_s).collect();
     let walls: Vec<f64> = timing.samples.iter().map(|sample| sample.wall_s).collect();
     if let Some(samples) = Samples::new(&times) {
-        let (low, high) = samples.interval(HEADLINE, seed);
+        let (low, high) = samples.interval(HEADLINE, facts.seed);
         row.set(col::time_s, samples.quantile(HEADLINE))
             .set(col::time_statistic, "p10")
             .set(col::time_min_s, samples.min())
@@ -212,7 +216,6 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
             .set(col::noise, samples.noise());
     }
     row.set_some(col::time_wall_s, Samples::new(&walls).map(|samples| samples.quantile(0.5)));
-    let contended = timing.samples.iter().filter(|sample| sample.wall_s > 1.05 * sample.cpu_s.max(sample.time_s)).count();
     let iterations = timing.samples.iter().map(|sample| sample.iterations).max().unwrap_or(1);
     row.set(col::time_basis, timing.basis.as_str())
         .set(col::samples, signed(times.len() as u64))
@@ -220,9 +223,18 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
         .set(col::warmup, signed(timing.warmup))
         .set(col::rounds, i64::from(timing.rounds))
         .set(col::switches, signed(timing.samples.iter().map(|sample| sample.switches).sum()))
-        .set(col::contended_share, contended as f64 / times.len().max(1) as f64)
         .set(col::time_samples_s, times)
         .set(col::wall_samples_s, walls);
+    match facts.device.kind {
+        DeviceKind::Cpu => {
+            let contended = timing.samples.iter().filter(|sample| sample.wall_s > 1.05 * sample.cpu_s.max(sample.time_s)).count();
+            row.set(col::contended_share, contended as f64 / timing.samples.len().max(1) as f64);
+        }
+        DeviceKind::Cuda => {
+            let queueing: Vec<f64> = timing.samples.iter().map(|sample| sample.cpu_s).collect();
+            row.set_some(col::queue_s, Samples::new(&queueing).map(|samples| samples.quantile(0.5)));
+        }
+    }
     row.set_some(col::stop_reason, timing.stop.map(|stop| stop.name()));
     row.set_some(col::drift, timing.drift);
     let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
@@ -233,14 +245,27 @@ fn set_timing(row: &mut Row, timing: &Timing, seed: u64) {
     row.set_some(col::warnings, warnings(row));
 }
 
-/// What a reader should know before trusting a measured row: identifier, which is a heading in `docs/measuring.md`, column, and the value above
-/// which it is given.
-pub const WARNINGS: [(&str, &str, f64); 3] =
-    [("noisy", col::noise, 0.10), ("contended", col::contended_share, 0.5), ("drift", col::drift, 0.10)];
+/// Whether a row deserves a warning.
+type Deserved = fn(&Row) -> bool;
+
+/// What a reader should know before trusting a measured row: identifier, which is a heading in `docs/measuring.md`, and when it is given.
+pub const WARNINGS: [(&str, Deserved); 4] = [
+    ("noisy", |row| above(row, col::noise, 0.10)),
+    ("contended", |row| above(row, col::contended_share, 0.5)),
+    ("drift", |row| above(row, col::drift, 0.10)),
+    // Behind a flush there is time to queue a call.
+    ("launch-bound", |row| {
+        let hot = row.text(col::cache_mode) == Some(CacheMode::Hot.name());
+        hot && row.real(col::time_s).is_some_and(|time| above(row, col::queue_s, LAUNCH_BOUND * time))
+    }),
+];
+
+fn above(row: &Row, name: &str, limit: f64) -> bool {
+    row.real(name).is_some_and(|value| value > limit)
+}
 
 fn warnings(row: &Row) -> Option<String> {
-    let above = |&(_, name, limit): &(&str, &str, f64)| row.real(name).is_some_and(|value| value > limit);
-    let found: Vec<&str> = WARNINGS.iter().filter(|warning| above(warning)).map(|(id, ..)| *id).collect();
+    let found: Vec<&str> = WARNINGS.iter().filter(|(_, found)| found(row)).map(|(id, _)| *id).collect();
     (!found.is_empty()).then(|| found.join(","))
 }
 
@@ -252,7 +277,6 @@ fn set_energy(row: &mut Row, source: &EnergySource, outcome: &Outcome) {
         EnergySource::Nvml => row.set(col::energy_source, "nvml"),
     };
     let Some(energy) = &outcome.energy else { return };
-    set_energy_detail(row, &energy.detail);
     row.set(col::energy_j, energy.energy_j)
         .set(col::energy_net_j, energy.net_j)
         .set(col::energy_uncertainty_j, energy.uncertainty_j)
@@ -270,17 +294,34 @@ fn set_energy_detail(row: &mut Row, detail: &EnergyDetail) {
         .set_some(col::energy_time_s, detail.time_s)
         .set_some(col::energy_regime, detail.regime.map(CacheMode::name))
         .set_some(col::temperature_before_c, detail.temperature_before_c)
-        .set_some(col::temperature_after_c, detail.temperature_after_c);
-    // Clocks of the timed samples stand where there are any: the headline time was taken under them.
-    if row.real(col::clock_hz).is_none() {
-        row.set_some(col::clock_hz, detail.clock_hz);
-    }
-    if row.text(col::throttle_reasons).is_none() {
-        row.set_some(col::throttle_reasons, detail.throttle_reasons.clone());
-    }
+        .set_some(col::temperature_after_c, detail.temperature_after_c)
+        .set_some(col::energy_clock_hz, detail.clock_hz)
+        .set_some(col::energy_throttle_reasons, detail.throttle_reasons.clone())
+        .set_some(col::energy_sensor, detail.sensor.clone())
+        .set_some(col::energy_scope, detail.scope.clone())
+        .set_some(col::energy_character, detail.character.clone());
     row.set_some(col::energy_flags, Some(detail.flags.join(",")).filter(|flags| !flags.is_empty()));
 }
 
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_bound_by_launching_where_queueing_takes_as_long_as_the_call_and_nothing_hides_it() {
+        for (cache, queue_s, expected) in [
+            (CacheMode::Hot, Some(4.9e-6), Some("launch-bound")),
+            (CacheMode::Hot, Some(2e-6), None),
+            (CacheMode::Cold, Some(4.9e-6), None),
+            (CacheMode::Hot, None, None),
+        ] {
+            let mut row = Row::default();
+            row.set(col::time_s, 5e-6).set(col::cache_mode, cache.name()).set_some(col::queue_s, queue_s);
+            assert_eq!(warnings(&row).as_deref(), expected, "{cache:?} {queue_s:?}");
+        }
+    }
 }

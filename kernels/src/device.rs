@@ -116,7 +116,8 @@ pub struct Sample {
     pub iterations: u64,
     /// Involuntary context switches during the sample, all threads.
     pub switches: u64,
-    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls): already taken off `time_s`. A GPU's only.
+    /// What a stretch of calls pays once, beyond its calls (the intercept of time against calls; cold, what its events show without a call): already taken
+    /// off `time_s`. A GPU's only.
     #[serde(default)]
     pub launch_s: Option<f64>,
     /// Clock of the cores while the sample ran, where it can be read.
@@ -240,6 +241,15 @@ pub struct EnergyDetail {
     pub temperature_after_c: Option<f64>,
     /// State of the caches in the window; the flush is not part of it, so `hot`.
     pub regime: Option<CacheMode>,
+    /// Reading that the energy rests on, where the source has several.
+    #[serde(default)]
+    pub sensor: Option<String>,
+    /// What that reading covers: `board` or `module`.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// What was found of the readings, as a JSON object.
+    #[serde(default)]
+    pub character: Option<String>,
     /// What a reader should know, by name (`crosscheck`, `temperature`, …).
     pub flags: Vec<String>,
 }

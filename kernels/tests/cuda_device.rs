@@ -51,6 +51,11 @@ fn a_right_kernel_is_verified_timed_both_ways_and_right_afterwards() {
         assert!(sample.launch_s.is_some_and(|s| s >= 0.0) && sample.iterations == iterations, "{sample:?}");
         assert_eq!(loaded.recheck(prepared.slot).expect("downloads").verdict, Verdict::Correct, "{cache:?}");
     }
+    // Behind a flush as behind another call nothing of the host's way to the GPU is in the events, and nothing of the call is taken off.
+    let hot = loaded.sample(prepared.slot, 40, CacheMode::Hot).expect("runs");
+    let cold = loaded.sample(prepared.slot, 10, CacheMode::Cold).expect("runs");
+    println!("hot {hot:?}, cold {cold:?}");
+    assert!(cold.time_s > 0.98 * hot.time_s, "cold {cold:?} below hot {hot:?}");
     let code = prepared.code.expect("compiled code");
     assert!((1..=255).contains(&code.registers) && code.compiler.starts_with("nvrtc "), "{code:?}");
     assert_eq!((code.threads_per_block, code.blocks, code.shared_dynamic_bytes), (128, N / 128 + 1, 1024));

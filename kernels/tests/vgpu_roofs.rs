@@ -15,23 +15,28 @@ const FAR: f64 = 0.3;
 /// Share of the nominal bandwidth of main memory that the virtual GPU lets streaming reach.
 const DRAM_REACH: f64 = 0.92;
 
-/// Per multiprocessor and clock: FP32 and FP64 FLOP, FP16 tensor FLOP (0: no such kernel). GB/s: second-level cache, main memory.
-const CARDS: [(&str, [f64; 3], [f64; 2]); 2] =
-    [("t4", [128.0, 4.0, 0.0], [1270.0, 320.0]), ("rtx4070", [256.0, 4.0, 512.0], [1900.0, 504.0])];
+/// Per multiprocessor and clock: FP32 and FP64 FLOP; tensor operations of f16, bf16, tf32 and int8 (0: no such kernel). GB/s: second-level cache, main
+/// memory.
+type Figures = (&'static str, [f64; 2], [f64; 4], [f64; 2]);
+const CARDS: [Figures; 2] =
+    [("t4", [128.0, 4.0], [0.0; 4], [1270.0, 320.0]), ("rtx4070", [256.0, 4.0], [512.0, 512.0, 256.0, 2048.0], [1900.0, 504.0])];
 /// The card that a child process measures.
 const CHILD: &str = "TILECAST_TEST_ROOFS_OF";
 
 #[test]
 fn the_roofs_of_one_card_in_a_process_of_its_own() {
     let Ok(card) = std::env::var(CHILD) else { return };
-    let (_, flop, bytes) = CARDS.into_iter().find(|(name, ..)| *name == card).expect("one of them");
+    let (_, flop, tensor, bytes) = CARDS.into_iter().find(|(name, ..)| *name == card).expect("one of them");
     let device = gpu::device().expect("the parent has one");
     let per_clock = f64::from(device.info().gpu().sms) * device.info().gpu().clock_hz;
     let dram = bytes[1] * 1e9 * DRAM_REACH;
     let expected = [
         ("flop_per_s", flop[0] * per_clock),
         ("flop_per_s_f64", flop[1] * per_clock),
-        ("flop_per_s_f16", flop[2] * per_clock),
+        ("flop_per_s_f16", tensor[0] * per_clock),
+        ("flop_per_s_bf16", tensor[1] * per_clock),
+        ("flop_per_s_tf32", tensor[2] * per_clock),
+        ("flop_per_s_int8", tensor[3] * per_clock),
         ("l1_bytes_per_s", 128.0 * per_clock),
         ("l2_bytes_per_s", bytes[0] * 1e9),
         ("dram_bytes_per_s", dram),

@@ -17,11 +17,21 @@ const P: f64 = 6.0;
 /// Launch of a CUDA kernel in seconds, a few microseconds on all current drivers; added per launch on CUDA devices only.
 const LAUNCH_S: f64 = 3e-6;
 
+/// The arithmetic peak of no type, and what the columns of typed ones begin with.
+const PEAK: &str = "roof.flop_per_s";
+const PEAK_OF: &str = "roof.flop_per_s_";
+
 /// What the prior of a model is made of; decided when it is fitted, the same for all rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Prior {
-    /// Roofs and work are known for every row. Levels with a roof: name of the roof's column, of the traffic's.
-    Roofline { work: String, levels: Vec<(String, String)> },
+    /// Roofs and work are known for every row. Levels with a roof: name of the roof's column, of the traffic's. Peaks of single element types, by column:
+    /// a row of such a type is held against its own where it has it.
+    Roofline {
+        work: String,
+        levels: Vec<(String, String)>,
+        #[serde(default)]
+        peaks: Vec<String>,
+    },
     /// FLOP are known, roofs are not: t₀ is the time at a nominal 10¹² FLOP/s, so that targets are log(time / FLOP) up to a constant.
     Flop { work: String },
     /// Nothing is known: t₀ is 1 s.
@@ -36,7 +46,7 @@ impl Prior {
         let Some(work) = [col::executed_flop, col::useful_flop].into_iter().find(|name| full(name)).map(str::to_owned) else {
             return Ok(Self::None);
         };
-        if !full("roof.flop_per_s") {
+        if !full(PEAK) {
             return Ok(Self::Flop { work });
         }
         let roofs = open_columns(frame, ROOF).into_iter().filter(|name| name.ends_with("_bytes_per_s") && full(name));
@@ -50,7 +60,9 @@ impl Prior {
             };
             bytes.map(|bytes| (roof, bytes))
         };
-        Ok(Self::Roofline { work, levels: roofs.filter_map(level).collect() })
+        let spread = |name: &str| ["_low", "_high", "_all"].iter().any(|end| name.ends_with(end));
+        let peaks = open_columns(frame, ROOF).into_iter().filter(|name| name.starts_with(PEAK_OF) && !spread(name)).collect();
+        Ok(Self::Roofline { work, levels: roofs.filter_map(level).collect(), peaks })
     }
 
     /// Columns it reads.
@@ -58,8 +70,8 @@ impl Prior {
         match self {
             Self::None => Vec::new(),
             Self::Flop { work } => vec![work.clone()],
-            Self::Roofline { work, levels } => {
-                let fixed = [work.clone(), "roof.flop_per_s".to_owned()];
+            Self::Roofline { work, levels, .. } => {
+                let fixed = [work.clone(), PEAK.to_owned()];
                 fixed.into_iter().chain(levels.iter().flat_map(|(roof, bytes)| [roof.clone(), bytes.clone()])).collect()
             }
         }
@@ -68,8 +80,9 @@ impl Prior {
     /// t₀ of every row in seconds: positive and finite, 1 s where a row lacks what its fellows have.
     pub(crate) fn seconds(&self, frame: &DataFrame) -> Result<Vec<f64>, ModelError> {
         let table = Table::read(frame, &self.columns())?;
-        let optional: Vec<String> =
-            [col::launches, col::device_kind].into_iter().filter(|n| frame.column(n).is_ok()).map(str::to_owned).collect();
+        let peaks: &[String] = if let Self::Roofline { peaks, .. } = self { peaks } else { &[] };
+        let fixed = [col::launches, col::device_kind, col::dtype].map(str::to_owned);
+        let optional: Vec<String> = fixed.iter().chain(peaks).filter(|name| frame.column(name).is_ok()).cloned().collect();
         let extra = Table::read(frame, &optional)?;
         Ok((0..frame.height()).map(|row| self.of_row(&table, &extra, row)).collect())
     }
@@ -78,9 +91,10 @@ impl Prior {
         let seconds = match self {
             Self::None => 1.0,
             Self::Flop { work } => table.number(work, row) / 1e12,
-            Self::Roofline { work, levels } => {
+            Self::Roofline { work, levels, .. } => {
                 let memory = levels.iter().map(|(roof, bytes)| table.number(bytes, row) / table.number(roof, row));
-                let arithmetic = table.number(work, row) / table.number("roof.flop_per_s", row);
+                let own = extra.text(col::dtype, row).map_or(f64::NAN, |dtype| extra.number(&format!("{PEAK_OF}{dtype}"), row));
+                let arithmetic = table.number(work, row) / if own > 0.0 { own } else { table.number(PEAK, row) };
                 p_norm(std::iter::once(arithmetic).chain(memory)) + launch_s(extra, row)
             }
         };
@@ -125,5 +139,17 @@ mod tests {
         check(&["roof.dram_bytes_per_s"], [0.02, 0.04]);
         check(&["roof.flop_per_s"], [0.002, 0.004]);
         check(&["useful_flop"], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_row_is_held_against_the_peak_of_its_own_type_where_there_is_one() {
+        let frame = df!("useful_flop" => [2e9, 2e9, 2e9], "dtype" => ["f32", "f16", "bf16"], "roof.flop_per_s" => [1e11, 1e11, 1e11],
+            "roof.flop_per_s_f16" => [Some(1e12), Some(1e12), Some(1e12)], "roof.flop_per_s_bf16" => [None::<f64>, None, None]);
+        let frame = frame.expect("columns are equally long");
+        let prior = Prior::of(&frame).expect("prior");
+        let found = |frame: &DataFrame| prior.seconds(frame).expect("seconds");
+        assert!(found(&frame).iter().zip([0.02, 0.002, 0.02]).all(|(a, b)| (a / b - 1.0).abs() < 1e-6), "{:?}", found(&frame));
+        let without = frame.drop("roof.flop_per_s_f16").expect("it is there");
+        assert!((found(&without)[1] / 0.02 - 1.0).abs() < 1e-6, "what a later frame lacks is no error");
     }
 }

@@ -165,10 +165,11 @@ columns! {
         warmup: Int = "Calls before the first sample.";
         rounds: Int = "Interleaved rounds the point took part in.";
         stop_reason: Text = "`noise`, `max_samples`, `time`, `fixed` or `interrupted`.";
-        launch_s: Real = "What a stretch of calls pays once beyond its calls (intercept of time against calls), already taken off `time_s` (GPU).";
+        launch_s: Real = "What a stretch of calls pays once beyond its calls (hot: intercept of time against calls; cold: two events without a call), already taken off `time_s` (GPU).";
+        queue_s: Real = "Median time the host took to queue a call (GPU); where it is about `time_s`, the host was the limit and not the kernel.";
         prepare_s: Real = "One-time preparation (packing of weights, projection, compilation), timed apart.";
         switches: Int = "Involuntary context switches over all samples.";
-        contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 %.";
+        contended_share: Real = "Share of samples whose wall time exceeded CPU time by more than 5 % (CPU).";
         drift: Real = "Movement of the reference kernel over the rounds of this problem (slowest over fastest round − 1, each by its fastest sample).";
         time_samples_s: Reals = "All samples, in the order taken.";
         wall_samples_s: Reals = "Wall time of each sample.";
@@ -197,6 +198,11 @@ columns! {
         energy_time_s: Real = "Time per call in the windows: the time base of `energy_j`.";
         energy_regime: Text = "State of the caches in the windows; flushes are no part of them, so `hot`.";
         energy_crosscheck: Real = "Second estimate over the first; null where the sensor offers only one.";
+        energy_clock_hz: Real = "Mean core clock in the windows.";
+        energy_throttle_reasons: Text = "Clock-event reasons seen in the windows.";
+        energy_sensor: Text = "Reading that `energy_j` rests on: `energy counter`, `instant power` or `average power` (NVML).";
+        energy_scope: Text = "What that reading covers: `board`, or the `module` of a superchip (NVML).";
+        energy_character: Text = "What was found of the board's readings (periods, windows, lags; where they differ from what is published), as a JSON object (NVML).";
         energy_flags: Text = "What to know of the energy, comma separated; each is described in `docs/measuring.md`.";
     }
 }

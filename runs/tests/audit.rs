@@ -97,6 +97,22 @@ fn figures_of_findings_are_those_planted() {
 }
 
 #[test]
+fn a_time_on_tensor_units_is_held_against_their_own_measured_peak() {
+    let faster = |own: Option<f64>| {
+        let mut rows = planted::clean();
+        for row in &mut rows {
+            // A board that the catalogue does not know, whose vector units reach a tenth of what the rows did.
+            row.set("device", "nobodys-board").set("device_name", "Nobody's board").set("dtype", "bf16");
+            row.set("roof.flop_per_s", 1.0e12).set("roof.flop_per_s_high", 1.0e12);
+            row.set_some("roof.flop_per_s_bf16", own).set_some("roof.flop_per_s_bf16_high", own);
+        }
+        let findings = audit(&frame_of(&rows)).expect("audited");
+        findings.iter().any(|finding| finding.id == "faster-than-roofline")
+    };
+    assert!(faster(None) && faster(Some(1.0e12)) && !faster(Some(4.0e13)));
+}
+
+#[test]
 fn an_inert_knob_is_found_under_any_noise_and_a_real_one_never() {
     for (noise, stored) in [(0.001, false), (0.01, true), (0.03, true), (0.05, false), (0.08, true)] {
         for (effect, inert) in [(0.0, true), (8.0, false)] {

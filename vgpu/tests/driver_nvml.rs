@@ -8,9 +8,9 @@ use std::ffi::{CStr, c_char};
 
 use driver_support::{Arg, BUMP, FILL, NEXT, WORK, alloc, load, machine, ok, put, run, start};
 use vgpu::driver::config::Config;
-use vgpu::driver::context;
 use vgpu::driver::ffi::{Out, Text};
 use vgpu::driver::virtual_time::{vgpuAdvance, vgpuLaunches, vgpuNow, vgpuRepeat, vgpuTrueEnergy, vgpuTruePower};
+use vgpu::driver::{context, device};
 use vgpu::nvml::fields::{self, FieldValue, Sample};
 use vgpu::nvml::processes::{self, Process};
 use vgpu::nvml::scenario::Scenario;
@@ -235,6 +235,10 @@ fn troubles_of_the_scenario_are_seen_by_the_caller() {
         assert_eq!(identity::nvmlDeviceGetName(CARD, Out::NULL, 0), Status::Unknown);
         assert_eq!(field(186, 0).status, Status::NoPermission as u32);
         let (mut current, mut pending) = (9, 9);
+        let mut uuids = [[0u8; 16]; 2];
+        ok(device::cuDeviceGetUuid(Out::to(&mut uuids[0]), 0));
+        ok(device::cuDeviceGetUuid_v2(Out::to(&mut uuids[1]), 0));
+        assert_ne!(uuids[0], uuids[1], "CUDA names the instance, NVML the card");
         assert_eq!(identity::nvmlDeviceGetMigMode(CARD, Out::to(&mut current), Out::to(&mut pending)), Status::Success);
         assert_eq!((current, pending), (1, 1));
         let mut list = [Process::default(); 4];

@@ -1,5 +1,6 @@
 //! A worker that is restarted when it is lost, with its device and roofs known.
 
+use tilecast_kernels::devices::cuda::power::LONGEST_S;
 use tilecast_kernels::{Config, DeviceInfo, DeviceKind, EnergySource, Problem, Roof};
 
 use crate::fail::Fail;
@@ -53,6 +54,8 @@ pub struct Session {
     pub restarts: u32,
     /// What every new worker begins with.
     ahead: Option<Ask>,
+    /// The board whose settings a worker has changed, by NVML's name: under MIG, CUDA has another.
+    board: Option<String>,
 }
 
 impl Session {
@@ -63,9 +66,16 @@ impl Session {
     pub fn start(options: WorkerOptions) -> Result<Self, Fail> {
         let mut worker = Worker::start(&options).map_err(|lost| Fail::new(lost.to_string()))?;
         match worker.ask_device(&Ask::Info).map(|reply| reply.said) {
-            Ok(Said::Info { device, energy }) => {
-                Ok(Self { options, worker, device: *device, energy, busy: Busy::default(), restarts: 0, ahead: None })
-            }
+            Ok(Said::Info { device, energy }) => Ok(Self {
+                options,
+                worker,
+                device: *device,
+                energy,
+                busy: Busy::default(),
+                restarts: 0,
+                ahead: None,
+                board: None,
+            }),
             Ok(other) => Err(Fail::new(format!("worker answered {other:?} to a question about its device"))),
             Err(lost) => Err(Fail::new(lost.to_string()).hint("`tilecast devices` says what can be measured here")),
         }
@@ -92,7 +102,8 @@ impl Session {
         self.receive()
     }
 
-    /// Asks to finish a point. Where there is a sensor, windows of energy take as long as they take, whatever the time-out of a kernel.
+    /// Asks to finish a point. Where there is a sensor, windows of energy take their time beside the time-out of a kernel; what would take longer than
+    /// [`LONGEST_S`] the worker ends by itself, at the cost of the energy alone.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -100,7 +111,7 @@ impl Session {
         if let EnergySource::Unavailable(_) = self.energy {
             return self.ask(ask);
         }
-        let reply = self.worker.ask_device(ask).map_err(|lost| self.replace(lost))?;
+        let reply = self.worker.ask_beside(ask, LONGEST_S).map_err(|lost| self.replace(lost))?;
         self.accept(reply)
     }
 
@@ -136,8 +147,11 @@ impl Session {
     fn accept(&mut self, Reply { said, busy }: Reply) -> Result<Said, SessionFail> {
         self.busy.add(&busy);
         match &said {
-            Said::Prepared { saved: Some(saved), .. } => owed::owe(saved),
-            Said::Forgotten { kept: None } => owed::settled(self.board()),
+            Said::Prepared { saved: Some(saved), .. } => {
+                owed::owe(saved);
+                self.board = Some(saved.board.clone());
+            }
+            Said::Forgotten { kept: None } => self.board.iter().for_each(|board| owed::settled(board)),
             _ => {}
         }
         match said {
@@ -151,15 +165,15 @@ impl Session {
         }
     }
 
-    /// Id of the board; a CPU has none, and no settings to put back.
-    fn board(&self) -> &str {
-        self.device.gpu.as_ref().map_or("", |gpu| &gpu.uuid)
+    /// Puts back what workers changed, once none can change it any more.
+    fn put_back(&self) {
+        self.board.iter().for_each(|board| owed::put_back(Some(board)));
     }
 
     /// The lost worker is dead by now: what it changed of the board is put back before another one looks at it.
     fn replace(&mut self, lost: Lost) -> SessionFail {
         self.restarts += 1;
-        owed::put_back(Some(self.board()));
+        self.put_back();
         match Worker::start(&self.options) {
             Ok(worker) => {
                 self.worker = worker;
@@ -175,7 +189,7 @@ impl Drop for Session {
     /// A worker that is still measuring has clocks and power limit in hand: it is ended first, so that it cannot change them again.
     fn drop(&mut self) {
         self.worker.end();
-        owed::put_back(Some(self.board()));
+        self.put_back();
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use tilecast_kernels::devices::cuda::compile::Compiler;
 use tilecast_kernels::devices::cuda::power::limits::Axes;
-use tilecast_kernels::devices::cuda::{self, CudaDevice};
+use tilecast_kernels::devices::cuda::{self, CudaDevice, Gpu};
 use tilecast_kernels::{Device, DeviceInfo, EnergySource, Roof};
 
 use crate::device::{self, CudaArgs};
@@ -75,18 +75,16 @@ impl Args {
     }
 }
 
-/// The compiler that makes code for an architecture.
-fn compiles_for(arch: u32) -> Result<String, String> {
+/// The compiler that makes code for a GPU.
+fn compiles_for(gpu: &Gpu) -> Result<String, String> {
     let compiler = Compiler::open(device::cuda_options()).map_err(|error| error.to_string())?;
-    if compiler.architectures().contains(&arch) {
-        return Ok(compiler.name());
-    }
-    Err(format!("{} does not compile for sm_{arch}", compiler.name()))
+    compiler.serves(gpu).map_err(|error| error.to_string())?;
+    Ok(compiler.name())
 }
 
 impl Found {
     fn of(device: Box<dyn Device>, roofs: Vec<Roof>, notes: Vec<String>) -> Self {
-        let compiler = device.info().gpu.as_ref().map(|gpu| compiles_for(gpu.arch.number()));
+        let compiler = device.info().gpu.as_ref().map(compiles_for);
         let settings = device.limits().map(|mut limits| Axes::of(limits.as_mut()).words()).unwrap_or_default();
         Self { device: Ok(device), roofs, compiler, notes, settings }
     }

@@ -116,6 +116,15 @@ impl Worker {
         self.receive_within(self.timeout_s.max(DEVICE_S))
     }
 
+    /// Asks for what takes up to `seconds` beside the time-out of a kernel, and waits.
+    ///
+    /// # Errors
+    /// As [`Worker::receive`].
+    pub fn ask_beside(&mut self, ask: &Ask, seconds: f64) -> Result<Reply, Lost> {
+        self.send(ask);
+        self.receive_within(self.timeout_s + seconds)
+    }
+
     fn died(&mut self) -> Lost {
         let status = match self.child.wait() {
             Ok(status) => {

@@ -60,7 +60,12 @@ fn a_sweep_has_power_and_the_demo_runs_the_whole_way_to_a_page_that_says_it_is_v
     run(&dir, 0, &libraries, &["sweep", "spec.toml", "-o", "energy", "-q"]);
     for row in dir.rows("energy") {
         assert_eq!((&row["source"], &row["energy_source"]), (&"vgpu".into(), &"nvml".into()), "{row}");
-        assert!(["time_s", "energy_j", "power_w"].iter().all(|column| positive(&row, column)), "{row}");
+        let facts = ["time_s", "energy_j", "power_w", "clock_hz", "energy_clock_hz"];
+        assert!(facts.iter().all(|column| positive(&row, column)), "{row}");
+        assert_eq!((&row["energy_sensor"], &row["energy_scope"]), (&"energy counter".into(), &"board".into()), "{row}");
+        let character: Value = serde_json::from_str(row["energy_character"].as_str().expect("text")).expect("JSON");
+        assert!(character["counter"]["period_s"].as_f64().is_some_and(|period| period > 0.0), "{character}");
+        assert!(row["contended_share"].is_null() && row["queue_s"].as_f64().is_some_and(|queue| queue >= 0.0), "{row}");
     }
     let said = run(&dir, 0, &libraries, &["demo", "--device", "cuda:0", "-o", "d"]);
     for words in ["1. sweep", "2. fit", "3. evaluate", "4. recommend", "5. re-measure", "6. report"] {
@@ -139,4 +144,58 @@ fn without_a_driver_a_sweep_says_so_in_a_sentence_with_a_hint_and_devices_goes_o
     );
     let said = dir.run_to(0, &["devices", "--cuda-lib", "/nonexistent/libcuda.so.1"]);
     assert!(said.out.contains("/nonexistent/libcuda.so.1"), "{}", said.out);
+}
+
+/// A driver's package puts a plain `libcuda.so` on the loader's path, and a toolkit a plain `libnvrtc.so`; both names are asked for first.
+#[test]
+fn a_library_that_is_named_is_used_whatever_lies_on_the_loaders_path() {
+    let Some(mut libraries) = libraries() else { return };
+    let (dir, folder) = (Workdir::new(), tempfile::tempdir().expect("a folder can be made"));
+    // Any library that is neither will do.
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("the system says what is loaded");
+    let other = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).find(|path| path.contains("/libc.so"));
+    for name in ["libcuda.so", "libcuda.so.1", "libnvrtc.so"] {
+        std::os::unix::fs::symlink(other.expect("every program has it"), folder.path().join(name)).expect("links");
+    }
+    libraries.push(("LD_LIBRARY_PATH", folder.path().to_owned()));
+    let said = run(&dir, 0, &libraries, &["devices"]);
+    for words in ["cuda:0", "(virtual)", "simulated, never a measurement", "compiled by nvrtc"] {
+        assert!(said.out.contains(words), "no `{words}` in {}", said.out);
+    }
+}
+
+#[test]
+fn a_library_that_is_none_of_its_kind_is_refused_by_its_path() {
+    let Some(mut libraries) = libraries() else { return };
+    let nvrtc = std::env::var_os("TILECAST_NVRTC").map(PathBuf::from).expect("it was asked for");
+    libraries.push(("TILECAST_CUDA_LIB", nvrtc));
+    let said = run(&Workdir::new(), 0, &libraries, &["devices"]);
+    assert!(said.out.contains("has no function `cuInit`: it is another library"), "{}", said.out);
+}
+
+/// Such a driver refuses all that the compiler makes, and says no more than that an image is invalid.
+#[test]
+fn a_compiler_newer_than_the_driver_is_told_before_anything_is_compiled() {
+    let Some(mut libraries) = libraries().map(without_power) else { return };
+    let dir = Workdir::new();
+    libraries.push(("VGPU_SCENARIO", dir.file("scenario.toml", "preset = \"ideal\"\n[driver]\ncuda = 12080\n")));
+    let old = "makes code for drivers of CUDA 13.0 or later, and this one supports CUDA `12.8`";
+    let said = run(&dir, 0, &libraries, &["devices"]);
+    assert!(said.out.contains(old) && said.out.contains("`libnvrtc.so.12`"), "{}", said.out);
+    dir.file("gpu.toml", small());
+    run(&dir, 1, &libraries, &["sweep", "gpu.toml", "-o", "store", "-q"]);
+    let rows = dir.rows("store");
+    let tried: Vec<&Value> = rows.iter().filter(|row| row["status"] != "constraint").collect();
+    assert!(!tried.is_empty() && tried.iter().all(|row| row["reason"].as_str().is_some_and(|why| why.contains(old))), "{rows:?}");
+}
+
+#[test]
+fn a_process_that_works_on_the_board_is_seen_before_anything_is_measured() {
+    let Some(mut libraries) = libraries() else { return };
+    let dir = Workdir::new();
+    let other =
+        "preset = \"ideal\"\n[[process]]\npid = 4242\nmemory_mib = 1\npower_w = 0.0\nshare = 0.0\nfrom_s = 0.0\nto_s = 1e9\n";
+    libraries.push(("VGPU_SCENARIO", dir.file("scenario.toml", other)));
+    let said = run(&dir, 0, &libraries, &["devices"]);
+    assert!(said.out.contains("another process is on the GPU (pid 4242)"), "{}", said.out);
 }

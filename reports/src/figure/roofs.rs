@@ -16,6 +16,15 @@ pub(crate) enum Threads {
     All,
 }
 
+/// How an arithmetic peak fits an element type, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    /// It is that type's own.
+    Exact,
+    /// It is of no type: f32's, and the best known of a type that has none of its own.
+    Untyped,
+}
+
 /// A roof and what it holds for.
 #[derive(Clone, Debug)]
 pub(crate) struct MeasuredRoof {
@@ -36,11 +45,11 @@ impl MeasuredRoof {
         }
     }
 
-    /// Whether the peak holds for elements of `dtype`; one without a type holds for f32 and for what names no type.
-    fn holds_for(&self, dtype: &str) -> bool {
+    /// How well the peak fits elements of `dtype`, if it holds for them at all.
+    fn fit(&self, dtype: &str) -> Option<Fit> {
         match &self.dtype {
-            Some(own) => own == dtype,
-            None => dtype != "f64",
+            Some(own) => (own == dtype).then_some(Fit::Exact),
+            None => (dtype != "f64").then_some(Fit::Untyped),
         }
     }
 }
@@ -100,8 +109,14 @@ pub(crate) fn threads(run: &Run) -> Threads {
 
 /// The arithmetic peak that bounds `run`.
 pub(crate) fn peak<'r>(roofs: &'r [MeasuredRoof], run: &Run) -> Option<&'r MeasuredRoof> {
-    let peaks = || roofs.iter().filter(|one| one.roof.limit == Limit::Compute && one.holds_for(&run.dtype));
-    peaks().find(|one| one.threads == threads(run)).or_else(|| peaks().find(|one| one.threads == Threads::One))
+    peak_of(roofs, &run.dtype, threads(run))
+}
+
+/// That of its own element type before the untyped one, then that of as many threads before that of one.
+fn peak_of<'r>(roofs: &'r [MeasuredRoof], dtype: &str, wanted: Threads) -> Option<&'r MeasuredRoof> {
+    let peaks = roofs.iter().filter(|one| one.roof.limit == Limit::Compute && [wanted, Threads::One].contains(&one.threads));
+    let fitting = peaks.filter_map(|one| Some((one.fit(dtype)?, one)));
+    fitting.min_by_key(|(fit, one)| (*fit, one.threads != wanted)).map(|(_, one)| one)
 }
 
 /// The roofs that bound any of `runs`: their peaks, and the memory levels for as many threads as they use. Names say the threads
@@ -139,5 +154,22 @@ mod tests {
             assert_eq!((roof.roof.name.as_str(), roof.threads), (expected, threads), "{name}");
         }
         assert!(parse("ridge_flop_per_byte", 1.0, None).is_none() && parse("clock_hz", 1.0, None).is_none());
+    }
+
+    #[test]
+    fn a_run_is_held_against_the_peak_of_its_own_type_and_of_its_threads() {
+        let names = ["flop_per_s", "flop_per_s_all", "flop_per_s_f16", "flop_per_s_f64", "flop_per_s_f64_all", "l2_bytes_per_s"];
+        let roofs: Vec<MeasuredRoof> = names.into_iter().filter_map(|name| parse(name, 1.0, None)).collect();
+        for (dtype, threads, expected) in [
+            ("f16", Threads::One, Some("arithmetic peak (f16)")),
+            ("f32", Threads::One, Some("arithmetic peak")),
+            ("f32", Threads::All, Some("arithmetic peak, all threads")),
+            ("f64", Threads::All, Some("arithmetic peak (f64), all threads")),
+            ("bf16", Threads::One, Some("arithmetic peak")),
+        ] {
+            let found = peak_of(&roofs, dtype, threads).map(MeasuredRoof::full_name);
+            assert_eq!(found.as_deref(), expected, "{dtype} {threads:?}");
+        }
+        assert!(peak_of(&roofs[..3], "f64", Threads::One).is_none(), "no f64 on units of f32");
     }
 }

@@ -1,7 +1,7 @@
 //! Times below what the device allows.
 
 use super::ratio::unit;
-use super::table::{Part, Table, figure};
+use super::table::{Codes, Part, Table, figure};
 use super::{Check, Finding, Severity};
 use crate::device::{Device, Rate, lookup};
 use crate::frame::FrameError;
@@ -10,18 +10,21 @@ use crate::schema::col;
 
 /// Boards clock above the stated boost by up to 10 %; measured roofs vary by their own noise.
 const MARGIN: f64 = 0.85;
+/// Types whose measured peak nothing exceeds; other ones are multiplied by tensor units.
+const VECTOR: [&str; 2] = ["f32", "f64"];
 /// Bytes must come from memory where they exceed the last-level cache so many times.
 const CACHES: f64 = 2.0;
 
 /// Rows whose time is below FLOP over the peak rate, or below bytes over the bandwidth where no cache can hold them.
 pub(super) fn check(table: &Table<'_>) -> Result<Vec<Finding>, FrameError> {
+    let dtypes = table.codes(col::dtype)?;
     let rows = Rows {
         flop: table.reals(col::useful_flop)?,
         bytes: table.reals(col::compulsory_bytes)?,
         cache: table.reals(col::device_llc_bytes)?,
-        roofs: [roof(table, "roof.flop_per_s")?, roof(table, "roof.dram_bytes_per_s")?],
+        roofs: [arithmetic(table, &dtypes)?, roof(table, "roof.dram_bytes_per_s")?],
         measured: table.codes("roof.flop_per_s_high")?.of.iter().map(|code| *code != 0).collect(),
-        dtypes: table.codes(col::dtype)?,
+        dtypes,
     };
     Ok(table.parts.iter().filter_map(|part| of_part(table, part, &rows)).collect())
 }
@@ -33,7 +36,7 @@ struct Rows {
     /// FLOP/s and bytes/s of the row itself; the upper end where the roof was measured.
     roofs: [Vec<f64>; 2],
     measured: Vec<bool>,
-    dtypes: super::table::Codes,
+    dtypes: Codes,
 }
 
 fn roof(table: &Table<'_>, name: &str) -> Result<Vec<f64>, FrameError> {
@@ -41,11 +44,24 @@ fn roof(table: &Table<'_>, name: &str) -> Result<Vec<f64>, FrameError> {
     Ok(value.iter().zip(&high).map(|(value, high)| if high.is_finite() { *high } else { *value }).collect())
 }
 
+/// The peak of each row's own element type where it has one, else the one of no type.
+fn arithmetic(table: &Table<'_>, dtypes: &Codes) -> Result<Vec<f64>, FrameError> {
+    let general = roof(table, "roof.flop_per_s")?;
+    let own = dtypes.values.iter().map(|dtype| roof(table, &format!("roof.flop_per_s_{dtype}")));
+    let own = own.collect::<Result<Vec<Vec<f64>>, _>>()?;
+    let of =
+        |(row, general): (usize, f64)| Some(own[dtypes.of[row] as usize][row]).filter(|own| own.is_finite()).unwrap_or(general);
+    Ok(general.into_iter().enumerate().map(of).collect())
+}
+
 impl Rows {
     /// Seconds that `row` takes at least; NaN where nothing is known.
     fn floor_s(&self, row: usize, peaks: &[f64], device: Option<&Device>) -> f64 {
-        // A stated roof may be that of the vector units where tensor units ran: the catalogue knows both.
-        let catalogue = if self.measured[row] { f64::NAN } else { peaks[self.dtypes.of[row] as usize] };
+        // A stated roof may be that of the vector units where tensor units ran, and a measured one of tensor units is that of one way to feed them: the
+        // catalogue knows more.
+        let dtype = self.dtypes.of[row] as usize;
+        let believed = self.measured[row] && VECTOR.contains(&self.dtypes.values[dtype].as_str());
+        let catalogue = if believed { f64::NAN } else { peaks[dtype] };
         let work = self.flop[row] / self.roofs[0][row].max(catalogue);
         let facts = device.map(|device| &device.facts);
         #[allow(clippy::cast_precision_loss)] // caches are far below 2^53 bytes

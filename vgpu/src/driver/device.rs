@@ -66,9 +66,9 @@ cuda! {
         on_card(device, |inner, i| uuid.set(inner.cards[i].uuid()))
     }
 
-    /// The same.
+    /// The same, or under MIG that of an instance.
     fn cuDeviceGetUuid_v2(uuid: Out<[u8; 16]>, device: c_int) {
-        on_card(device, |inner, i| uuid.set(inner.cards[i].uuid()))
+        on_card(device, |inner, i| uuid.set(inner.cards[i].instance_uuid()))
     }
 
     /// No locally unique identifiers outside Windows.

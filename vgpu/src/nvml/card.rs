@@ -1,6 +1,6 @@
 //! One card as both interfaces see it: its hour, what it did, its sensors and settings.
 
-use super::scenario::{Death, Demise, Mortal, Scenario, Scope, Sensor, Usage};
+use super::scenario::{Death, Demise, Mig, Mortal, Scenario, Scope, Sensor, Usage};
 use super::sensor::{Gauge, Meter, Reading, Truth};
 use super::settings::{CardSettings, memory_clocks, sm_clocks, snap};
 use super::status::Status;
@@ -221,6 +221,13 @@ impl Card {
             bytes[4 + i % 10] = bytes[4 + i % 10].wrapping_mul(31).wrapping_add(byte);
         }
         bytes[15] = self.index as u8;
+        bytes
+    }
+
+    /// The same, or where the card is cut into instances the name of its first, which NVML does not know as a card's.
+    pub fn instance_uuid(&self) -> [u8; 16] {
+        let mut bytes = self.uuid();
+        bytes[14] = u8::from(self.scenario.mig == Mig::Enabled);
         bytes
     }
 

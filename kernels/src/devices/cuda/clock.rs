@@ -27,8 +27,11 @@ pub(super) enum Clock {
 }
 
 impl Clock {
-    /// The clock of device `ordinal`: virtual where the driver exports one.
-    pub(super) fn of(ordinal: i32) -> Self {
+    /// The clock of device `ordinal`: the driver's own where the device is `simulated`.
+    pub(super) fn of(ordinal: i32, simulated: bool) -> Self {
+        if !simulated {
+            return Self::Wall;
+        }
         // SAFETY: these names are the virtual GPU's, with these types; no other driver exports them.
         let pair = unsafe { (driver_symbol::<Now>("vgpuNow"), driver_symbol::<Advance>("vgpuAdvance")) };
         match pair {

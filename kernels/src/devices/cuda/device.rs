@@ -12,7 +12,7 @@ use super::context::{Context, Module};
 use super::door::guarded;
 use super::flush::Flush;
 use super::loaded::CudaLoaded;
-use super::power::{Character, EnergyReport, Limits, Nvml, Selector};
+use super::power::{Character, EnergyReport, Limits, Nvml, Own, Selector};
 use super::{CudaProgram, Gpu, Unit, info, roofs};
 use crate::{Config, Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Problem, Roof};
 
@@ -26,8 +26,8 @@ pub struct CudaDevice {
 pub(super) struct Machine {
     pub(super) info: DeviceInfo,
     pub(super) clock: Clock,
-    /// What the board's sensors were found to do.
-    pub(super) character: OnceCell<Character>,
+    /// What the board's sensors were found to do; `None` before they were looked at with success.
+    pub(super) character: RefCell<Option<Character>>,
     /// The last measurement of energy in full.
     pub(super) report: RefCell<Option<EnergyReport>>,
     /// Why there are roofs that there are none of.
@@ -61,11 +61,11 @@ impl CudaDevice {
         let info = info::describe(spec, ordinal, count)?;
         let lines = if info.gpu().simulated { Lines::Kept } else { Lines::Dropped };
         let machine = Machine {
-            clock: Clock::of(ordinal),
+            clock: Clock::of(ordinal, info.gpu().simulated),
             info,
             ordinal,
             options: CompileOptions { lines, ..options },
-            character: OnceCell::new(),
+            character: RefCell::default(),
             report: RefCell::default(),
             roofless: RefCell::default(),
             sensor: OnceCell::new(),
@@ -84,7 +84,9 @@ impl CudaDevice {
     /// # Errors
     /// The reason, in words.
     pub fn notes(&self) -> Result<Vec<String>, String> {
-        self.machine.sensor().map(|sensor| sensor.borrow_mut().board().notes()).map_err(Clone::clone)
+        let board = self.machine.sensor().map_err(Clone::clone)?.borrow_mut().board().notes();
+        let character = self.machine.character.borrow();
+        Ok(board.into_iter().chain(character.iter().flat_map(|found| found.notes.clone())).collect())
     }
 
     /// Why roofs are missing, a sentence each; empty before they were measured.
@@ -108,7 +110,7 @@ impl CudaDevice {
     /// The compiler its kernels are made with.
     ///
     /// # Errors
-    /// [`DeviceError::Library`] where there is none.
+    /// [`DeviceError::Library`] where there is none, or none that serves this device.
     pub fn compiler(&self) -> Result<Arc<Compiler>, DeviceError> {
         self.machine.compiler()
     }
@@ -128,12 +130,13 @@ impl Machine {
         Ok(self.context.get_or_init(|| context))
     }
 
-    /// Opened on first use: planning needs none.
+    /// Opened on first use: planning needs none. Refused where the device's driver would load nothing that it makes.
     pub(super) fn compiler(&self) -> Result<Arc<Compiler>, DeviceError> {
         if let Some(compiler) = self.compiler.get() {
             return Ok(Arc::clone(compiler));
         }
         let compiler = Arc::new(Compiler::open(self.options.clone())?);
+        compiler.serves(self.gpu())?;
         Ok(Arc::clone(self.compiler.get_or_init(|| compiler)))
     }
 
@@ -142,9 +145,9 @@ impl Machine {
         self.sensor.get_or_init(|| self.nvml().map(RefCell::new)).as_ref()
     }
 
-    /// The board by NVML, through a connection of its own.
+    /// The board by NVML, through a connection of its own. By its place on the bus: under MIG, CUDA's UUID is that of an instance.
     fn nvml(&self) -> Result<Nvml, String> {
-        let selector = Selector::Uuid(self.gpu().uuid.clone());
+        let selector = Selector::Pci(info::address(self.ordinal).map_err(|error| error.to_string())?);
         Nvml::open(self.options.libraries.nvml.as_deref(), &selector).map_err(|why| why.to_string())
     }
 
@@ -210,7 +213,8 @@ impl Device for CudaDevice {
             Ok(sensor) => sensor,
             Err(reason) => return EnergySource::Unavailable(reason.clone()),
         };
-        let obstacle = sensor.borrow_mut().board().obstacle(std::process::id());
+        let own = self.machine.context.get().map_or(Own::Absent, |_| Own::Present(std::process::id()));
+        let obstacle = sensor.borrow_mut().board().obstacle(own);
         obstacle.map_or(EnergySource::Nvml, |why| EnergySource::Unavailable(why.to_string()))
     }
 

@@ -27,7 +27,7 @@ pub struct Gpu {
     pub clock_hz: f64,
     /// Driver version as `major.minor` of the CUDA it supports; empty where only the architecture is known.
     pub driver: String,
-    /// Unique id of the board; empty where only the architecture is known.
+    /// Unique id of the board, under MIG of its instance; empty where only the architecture is known.
     pub uuid: String,
     /// True for the virtual GPU: its times are modelled, never measured.
     pub simulated: bool,

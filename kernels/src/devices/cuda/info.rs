@@ -132,6 +132,17 @@ fn version() -> Result<i32, DeviceError> {
     Ok(version)
 }
 
+/// Where GPU `ordinal` sits on the bus, as NVML reads it: `00000000:01:00.0`.
+pub(super) fn address(ordinal: i32) -> Result<String, DeviceError> {
+    guarded("cuDeviceGetAttribute", || {
+        let device = device::get(ordinal).map_err(|error| refused("cuDeviceGet", error))?;
+        let [domain, bus, slot] =
+            [A::CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, A::CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, A::CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID]
+                .map(|what| attribute(device, what));
+        Ok(format!("{:08x}:{:02x}:{:02x}.0", domain?, bus?, slot?))
+    })
+}
+
 /// 12080 → `12.8`.
 fn dotted(version: i32) -> String {
     format!("{}.{}", version / 1000, version % 1000 / 10)

@@ -29,17 +29,16 @@ pub(super) enum Queue<'a> {
 
 impl<'a> Queue<'a> {
     /// Resolves the addresses of `program`; a vendor's call goes through `session`.
-    pub(super) fn new(program: &'a Program, places: &Places, session: &'a RefCell<Session>) -> Result<Self, DeviceError> {
-        Ok(match program {
-            Program::Compiled(ready) => Self::Own(Call::new(ready, places)?),
+    pub(super) fn new(program: &'a Program, places: &Places, session: &'a RefCell<Session>) -> Self {
+        match program {
+            Program::Compiled(ready) => Self::Own(Call::new(ready, places)),
             Program::Templated(ready, object) => Self::Object(ready, object.clone()),
             Program::Vendor(prepared) => {
-                let operand = |index: usize| places.operands[index].address;
-                let (a, b, c) = (operand(0), operand(1), operand(2));
-                let buffers = Buffers { a, b, c, d: places.output.address, workspace: places.scratch };
+                let [a, b, c] = [0, 1, 2].map(|index| places.operands[index]);
+                let buffers = Buffers { a, b, c, d: places.output, workspace: places.scratch };
                 Self::Vendor(session, prepared, buffers)
             }
-        })
+        }
     }
 
     /// Launches of a call; 0 where a library makes them.
@@ -105,6 +104,10 @@ impl Stage for Busy<'_> {
         mark.record()?;
         self.marks.push_back((mark, self.queued));
         Ok(())
+    }
+
+    fn launches_each(&self) -> u64 {
+        self.queue.launches()
     }
 
     fn completed(&mut self) -> Result<u64, DeviceError> {

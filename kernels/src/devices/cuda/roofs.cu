@@ -19,26 +19,34 @@ extern "C" __global__ void roof_f32(float *out, int rounds, float a, float b) { 
 
 extern "C" __global__ void roof_f64(float *out, int rounds, double a, double b) { CHAINS(double); }
 
-#if __CUDA_ARCH__ >= 800
-// Four accumulators of m16n8k16 per warp; operands stay in registers.
-extern "C" __global__ void roof_f16(float *out, int rounds) {
-    float d[4][4] = {};
-    unsigned a[4] = {0x3c003c00u, threadIdx.x, 0x3c003c00u, 0x38003800u}, b[2] = {0x3c003c00u, threadIdx.x};
-    for (int r = 0; r < rounds; ++r) {
-        #pragma unroll
-        for (int i = 0; i < 16; ++i) {
-            float *c = d[i % 4];
-            asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-        }
+// Four accumulators per warp; operands stay in registers. All shapes here take four registers of A and two of B: 1.0 in halves, bytes as they come.
+#define TENSOR(NAME, SUM, AS, SHAPE, TYPES)                                                                                        \
+    extern "C" __global__ void NAME(float *out, int rounds) {                                                                       \
+        SUM d[4][4] = {};                                                                                                           \
+        unsigned a[4] = {0x3c003c00u, threadIdx.x, 0x3c003c00u, 0x38003800u}, b[2] = {0x3c003c00u, threadIdx.x};                    \
+        for (int r = 0; r < rounds; ++r) {                                                                                          \
+            _Pragma("unroll") for (int i = 0; i < 16; ++i) {                                                                        \
+                SUM *c = d[i % 4];                                                                                                  \
+                asm volatile("mma.sync.aligned." SHAPE ".row.col." TYPES " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"   \
+                             : AS(c[0]), AS(c[1]), AS(c[2]), AS(c[3])                                                               \
+                             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                   \
+            }                                                                                                                       \
+        }                                                                                                                           \
+        SUM sum = 0;                                                                                                                \
+        for (int i = 0; i < 4; ++i) sum += d[i][0] + d[i][1] + d[i][2] + d[i][3];                                                   \
+        KEEP(sum);                                                                                                                  \
     }
-    float sum = 0;
-    for (int i = 0; i < 4; ++i) sum += d[i][0] + d[i][1] + d[i][2] + d[i][3];
-    KEEP(sum);
-}
+
+#if __CUDA_ARCH__ >= 800
+TENSOR(roof_f16, float, "+f", "m16n8k16", "f32.f16.f16.f32")
+TENSOR(roof_bf16, float, "+f", "m16n8k16", "f32.bf16.bf16.f32")
+TENSOR(roof_tf32, float, "+f", "m16n8k8", "f32.tf32.tf32.f32")
+TENSOR(roof_int8, int, "+r", "m16n8k32", "s32.s8.s8.s32")
 #else
 extern "C" __global__ void roof_f16(float *out, int rounds) {}
+extern "C" __global__ void roof_bf16(float *out, int rounds) {}
+extern "C" __global__ void roof_tf32(float *out, int rounds) {}
+extern "C" __global__ void roof_int8(float *out, int rounds) {}
 #endif
 
 // Reads of 16 bytes per thread around the first-level cache (.cg), so that what is measured is the level behind it.

@@ -3,31 +3,37 @@
 //! | name | what |
 //! |---|---|
 //! | `flop_per_s`, `flop_per_s_f64` | fused multiply-adds on the SIMT pipes |
-//! | `flop_per_s_f16` | tensor cores by `mma.sync` (8.0 and later); 9.0's own `wgmma` reaches more |
+//! | `flop_per_s_f16`, `_bf16`, `_tf32`, `_int8` | tensor cores by `mma.sync` (8.0 and later), operations for `int8`; 9.0's own `wgmma` reaches more |
 //! | `l1_bytes_per_s` | reads of shared memory |
 //! | `l2_bytes_per_s` | reads of half of the second-level cache |
-//! | `dram_bytes_per_s` | reads of four times that cache |
+//! | `dram_bytes_per_s` | reads of sixteen times that cache |
 //! | `dram_triad_bytes_per_s` | `a = b + s·c`, as STREAM counts |
 //!
 //! All multiprocessors work at once. Each value is the best of the repeats. What cannot be measured, or comes out above what any multiprocessor can do,
 //! has no roof, and the device's notes say why.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::context::{Event, Memory, Module};
 use super::device::Machine;
 use super::door::guarded;
-use super::launch::{Call, Place, Places, Ready};
+use super::launch::{Call, Places, Ready};
+use super::timing::keep;
 use super::{Architecture, Arg, Include, Launch, Unit};
-use crate::{DeviceError, Dtype, Roof, Tensor};
+use crate::{DeviceError, Roof};
 
 const TEXT: &str = include_str!("roofs.cu");
 const REPEATS: usize = 7;
 /// A repeat lasts at least this long: thousands of times the tick of the events' clock.
 const REPEAT_S: f64 = 2e-3;
-/// On a virtual GPU: most rounds; time they must add to be told from none, eight ticks of the events' clock; change of the rate that counts as none.
+/// Repeats count once the rates of so many in a row are within [`SETTLED`] of each other, clocks up; after so many seconds of work they count as they are.
+const STILL: usize = 10;
+const WARM_UP_S: f64 = 0.5;
+/// On a virtual GPU: most rounds; time they must add to be told from none, eight ticks of the events' clock.
 const MOST_ROUNDS: i32 = 256;
 const RESOLVED_S: f64 = 4e-6;
+/// Change of a rate that counts as none.
 const SETTLED: f64 = 0.02;
 /// Bytes that a virtual GPU reads at most, of the second-level cache over and over and of main memory once: what is interpreted need not be much.
 const MODELLED_BYTES: [u64; 2] = [4 << 20, 32 << 20];
@@ -39,13 +45,20 @@ const THREADS: u32 = 256;
 const BLOCKS: u32 = 4;
 /// Iterations that a round of the text unrolls.
 const UNROLLED: f64 = 16.0;
-/// Main memory is read through a buffer of four second-level caches, of which at most a quarter can be left from the pass before.
-const DRAM_CACHES: u64 = 4;
+/// Main memory is read through a buffer of so many second-level caches: what of it is left from the pass before is at most a sixteenth.
+const DRAM_CACHES: u64 = 16;
+/// Tensor cores by element type: kernel, products summed by one `mma.sync` of 16 × 8 sums, operations that no multiprocessor so far exceeds in a clock.
+const TENSOR: [(&str, &str, f64, f64); 4] = [
+    ("flop_per_s_f16", "roof_f16", 16.0, 16384.0),
+    ("flop_per_s_bf16", "roof_bf16", 16.0, 16384.0),
+    ("flop_per_s_tf32", "roof_tf32", 8.0, 8192.0),
+    ("flop_per_s_int8", "roof_int8", 32.0, 32768.0),
+];
 
 /// The roofs, and a sentence for each that there is none of.
 pub(super) type Roofs = (Vec<Roof>, Vec<String>);
 
-/// Measures all roofs; about a second.
+/// Measures all roofs; a few seconds.
 pub(super) fn measure(machine: &Machine) -> Roofs {
     let none = |error: DeviceError| (Vec::new(), vec![format!("no roofs: {error}")]);
     guarded("roofs", || Ok(Bench::new(machine)?.all())).unwrap_or_else(none)
@@ -80,7 +93,8 @@ struct Roofed<'a> {
 
 impl<'a> Bench<'a> {
     fn new(machine: &'a Machine) -> Result<Self, DeviceError> {
-        let kernels = vec!["roof_f32", "roof_f64", "roof_f16", "roof_read", "roof_triad", "roof_shared"];
+        let plain = ["roof_f32", "roof_f64", "roof_read", "roof_triad", "roof_shared"];
+        let kernels = plain.into_iter().chain(TENSOR.map(|(_, kernel, ..)| kernel)).collect();
         let unit = Unit { texts: vec![TEXT], defines: Vec::new(), include: Include::None, kernels, arch_specific: false };
         let (_, module) = machine.load(&unit)?;
         let context = machine.context()?;
@@ -104,8 +118,10 @@ impl<'a> Bench<'a> {
             simt("l1_bytes_per_s", "roof_shared", &plain, (UNROLLED * 16.0, 128.0)),
         ];
         if self.machine.gpu().arch >= Architecture::new(8, 0) {
-            // 2·16·8·16 FLOP by the 32 threads of a warp.
-            roofs.push(simt("flop_per_s_f16", "roof_f16", &plain, (UNROLLED * 2.0 * 16.0 * 8.0 * 16.0 / 32.0, 16384.0)));
+            // By the 32 threads of a warp together.
+            let tensor =
+                |(name, kernel, depth, most)| simt(name, kernel, &plain, (UNROLLED * 2.0 * 16.0 * 8.0 * depth / 32.0, most));
+            roofs.extend(TENSOR.map(tensor));
         }
         let llc = self.machine.info.llc_bytes();
         let most = if self.machine.gpu().simulated { MODELLED_BYTES } else { [u64::MAX; 2] };
@@ -157,13 +173,14 @@ impl<'a> Bench<'a> {
         Ok(roof)
     }
 
-    /// Doubles the rounds until a repeat is long enough, then repeats.
+    /// Doubles the rounds until a repeat is long enough, repeats until the rate stands still, and then counts.
     fn repeated(&self, roofed: &Roofed<'_>) -> Result<Roof, DeviceError> {
         let mut rounds = 1;
         while self.once(roofed, rounds)? < REPEAT_S && rounds < 1 << 24 {
             rounds *= 2;
         }
         let done = roofed.per_round * f64::from(rounds);
+        warm_up(&mut || self.once(roofed, rounds))?;
         let rate = |_| self.once(roofed, rounds).map(|seconds| done / seconds.max(f64::MIN_POSITIVE));
         let rates = (0..REPEATS).map(rate).collect::<Result<Vec<_>, _>>()?;
         let low = rates.iter().copied().fold(f64::INFINITY, f64::min);
@@ -196,10 +213,9 @@ impl<'a> Bench<'a> {
         let ready = [Ready::new(&launch, &self.module, 0, self.machine.gpu())?];
         // Results are never stored; a valid address still stands for them.
         let out = context.memory("a roof's result", 1 << 16)?;
-        let unused = Tensor::zeros("out", Dtype::F32, (1, 1), 1);
         let scratch = roofed.memory.first().map_or(out.address(), Memory::address);
-        let places = Places { operands: Vec::new(), output: Place::of(&unused, out.address()), scratch };
-        let mut call = Call::new(&ready, &places)?;
+        let places = Places { operands: Vec::new(), output: out.address(), scratch };
+        let mut call = Call::new(&ready, &places);
         let [first, last] = &self.events;
         first.record()?;
         call.queue(context)?;
@@ -211,6 +227,21 @@ impl<'a> Bench<'a> {
 
 fn missing(name: &str, why: impl std::fmt::Display) -> String {
     format!("no roof `{name}`: {why}")
+}
+
+/// Repeats what takes `once` until its time stands still, or for [`WARM_UP_S`].
+fn warm_up(once: &mut dyn FnMut() -> Result<f64, DeviceError>) -> Result<(), DeviceError> {
+    let (mut spent_s, mut last) = (0.0, VecDeque::new());
+    while spent_s < WARM_UP_S {
+        let seconds = once()?;
+        spent_s += seconds;
+        keep(&mut last, vec![seconds], STILL);
+        let (least, most) = last.iter().fold((f64::INFINITY, 0.0f64), |(least, most), &s| (least.min(s), most.max(s)));
+        if last.len() == STILL && most <= least * (1.0 + SETTLED) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Work per second where the seconds can be told from none.
@@ -247,6 +278,25 @@ fn bytes_of(vectors: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeats_count_once_their_time_stands_still() {
+        // A clock that climbs for 40 repeats, then stands.
+        let mut repeats = 0;
+        let mut climbing = || {
+            repeats += 1;
+            Ok(2e-3 * (1.0 + f64::from(40 - repeats.min(40)) / 20.0))
+        };
+        warm_up(&mut climbing).expect("nothing fails");
+        assert!((45..=50).contains(&repeats), "{repeats}");
+        let mut never = 0;
+        let mut restless = || {
+            never += 1;
+            Ok(if never % 2 == 0 { 2e-3 } else { 3e-3 })
+        };
+        warm_up(&mut restless).expect("nothing fails");
+        assert!((200..=201).contains(&never), "half a second of work is enough");
+    }
 
     #[test]
     fn a_rate_is_what_settles_and_never_what_cannot_be_told_from_none() {

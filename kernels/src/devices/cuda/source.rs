@@ -145,18 +145,6 @@ pub enum Arg {
     Float(f32),
     /// `double`.
     Double(f64),
-    /// A `CUtensorMap` over an operand, passed by value (`__grid_constant__`): boxes of `box_rows × box_cols` elements of a row-major matrix,
-    /// stored in shared memory with the swizzle of `swizzle_bytes` (0, 32, 64 or 128).
-    TensorMap {
-        /// Which operand.
-        operand: usize,
-        /// Rows of a box.
-        box_rows: u32,
-        /// Columns of a box.
-        box_cols: u32,
-        /// Span of the swizzle.
-        swizzle_bytes: u32,
-    },
 }
 
 /// Which library multiplies, and by which of its kernels; operands are a, b and c of a dense problem.

@@ -4,6 +4,8 @@
 //! A stretch of n calls takes `fixed + n·per_call`. Both are fitted to stretches of n and 2n calls, several times over, by the median of the
 //! slopes between them (Theil and Sen), so that one disturbed stretch moves neither.
 
+use std::collections::VecDeque;
+
 /// Stretches that last longer than this are not corrected: fixed costs of a few microseconds are below 1 % of them.
 pub(super) const CORRECTED_BELOW_S: f64 = 1e-3;
 /// Pairs of stretches a fit is made of.
@@ -46,7 +48,13 @@ pub(super) fn per_call(total_s: f64, calls: u64, fixed_s: f64) -> f64 {
     (total_s - fixed_s.min(MOST * total_s)) / calls as f64
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// Adds what is `fresh` and drops the oldest beyond `most`.
+pub(super) fn keep<T>(last: &mut VecDeque<T>, fresh: Vec<T>, most: usize) {
+    last.extend(fresh);
+    last.drain(..last.len().saturating_sub(most));
+}
+
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

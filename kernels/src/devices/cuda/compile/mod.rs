@@ -22,7 +22,7 @@ use cache::{Cache, Entry, Made};
 pub use cover::{Cover, Sample, cover};
 
 use super::library::Libraries;
-use super::{Architecture, Unit};
+use super::{Architecture, Gpu, Unit};
 use crate::devices::cpu::wall_s;
 use crate::{DeviceError, stable_id};
 
@@ -127,12 +127,6 @@ impl Compiler {
         format!("nvrtc {}.{}", self.version.0, self.version.1)
     }
 
-    /// Architectures it compiles for (75, 80 …), ascending.
-    #[must_use]
-    pub fn architectures(&self) -> &[u32] {
-        &self.architectures
-    }
-
     /// Whether [`super::Include::Cutlass`] can be met.
     #[must_use]
     pub fn has_cutlass(&self) -> bool {
@@ -145,13 +139,7 @@ impl Compiler {
     /// [`DeviceError::Compile`] with the compiler's own words where the code is at fault; [`DeviceError::Library`] where the compiler does not
     /// know the architecture or headers are missing.
     pub fn compile(&self, unit: &Unit, arch: Architecture) -> Result<Code, DeviceError> {
-        if !self.architectures.contains(&arch.number()) {
-            let known: Vec<String> = self.architectures.iter().map(|number| format!("sm_{number}")).collect();
-            return Err(DeviceError::Library {
-                name: self.name(),
-                reason: format!("does not compile for {arch}; it does for {}", known.join(", ")),
-            });
-        }
+        self.knows(arch)?;
         let options = self.options(unit, arch)?;
         let key = self.key(unit, &options);
         let _turn = self.turn(&key);
@@ -163,6 +151,35 @@ impl Compiler {
             Entry::Code(code) => Ok(*code),
             Entry::Refused(log) => Err(DeviceError::Compile { kernel: title(unit).to_owned(), arch: unit.target(arch), log }),
         }
+    }
+
+    /// Whether what it makes runs on `gpu` under its driver.
+    ///
+    /// # Errors
+    /// [`DeviceError::Library`] where it does not know the architecture, or is of a later major release than the driver, which then loads nothing
+    /// that it makes (CUDA Compatibility, "Minor Version Compatibility").
+    pub fn serves(&self, gpu: &Gpu) -> Result<(), DeviceError> {
+        let driver: Option<u32> = gpu.driver.split('.').next().and_then(|major| major.parse().ok());
+        match driver {
+            Some(major) if major < self.version.0 => Err(DeviceError::Library {
+                name: self.name(),
+                reason: format!(
+                    "makes code for drivers of CUDA {}.0 or later, and this one supports CUDA `{}`: a newer driver is needed, or \
+                     `libnvrtc.so.{major}` in the compiler's place (`--nvrtc-lib`)",
+                    self.version.0, gpu.driver
+                ),
+            }),
+            _ => self.knows(gpu.arch),
+        }
+    }
+
+    fn knows(&self, arch: Architecture) -> Result<(), DeviceError> {
+        if self.architectures.contains(&arch.number()) {
+            return Ok(());
+        }
+        let known: Vec<String> = self.architectures.iter().map(|number| format!("sm_{number}")).collect();
+        let reason = format!("does not compile for {arch}; it does for {}", known.join(", "));
+        Err(DeviceError::Library { name: self.name(), reason })
     }
 
     fn options(&self, unit: &Unit, arch: Architecture) -> Result<Vec<String>, DeviceError> {

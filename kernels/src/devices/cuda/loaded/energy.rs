@@ -18,22 +18,22 @@ impl CudaLoaded {
         let mut sensor = sensor.borrow_mut();
         self.last = Some(slot);
         let places = self.places();
-        let queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let mut busy = Busy::new(queue, &self.context, machine.clock);
         let architecture = sensor.architecture();
-        let character = match machine.character.get() {
-            Some(character) => character,
-            None => {
-                // Once per worker, under the first kernel that is measured. What cannot be found out is taken as published.
-                let found = power::characterise(&mut busy, &mut *sensor, architecture, SEED);
-                let found = found.unwrap_or_else(|_| Character::published(architecture));
-                machine.character.get_or_init(|| found)
-            }
-        };
+        // Once per worker, under the first kernel that is measured. What cannot be found out is taken as published, and tried again at the next point.
+        let known = machine.character.borrow().clone();
+        let found = known.map_or_else(|| power::characterise(&mut busy, &mut *sensor, architecture, SEED), Ok);
+        let (character, flag) = Character::believed(found, architecture)?;
+        if flag.is_none() {
+            machine.character.replace(Some(character.clone()));
+        }
         // Another seed each time: with one and the same, ticks and polls fall alike and every measurement errs to the same side.
         let settings = Settings { min_window_s: window_s, seed: machine.clock.now_s().to_bits(), ..Settings::default() };
-        let report = power::measure(&mut busy, &mut *sensor, character, &settings)?;
-        let energy = Energy::from(&report);
+        let mut report = power::measure(&mut busy, &mut *sensor, &character, &settings)?;
+        report.flags.extend(flag);
+        let mut energy = Energy::from(&report);
+        energy.detail.character = serde_json::to_string(&character).ok();
         machine.report.replace(Some(report));
         Ok(Some(energy))
     }

@@ -4,16 +4,17 @@ mod energy;
 mod prepare;
 
 use std::cell::OnceCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::context::{Context, Event, Memory};
 use super::device::Machine;
 use super::door::guarded;
 use super::flush::Flush;
-use super::launch::{Place, Places};
+use super::launch::{Places, first_element};
 use super::power::Sensor as _;
 use super::program::{Program, Queue};
-use super::timing::{self, LaunchCost};
+use super::timing;
 use crate::devices::cpu::{involuntary_switches, memory};
 use crate::oracle::{self, Reference, Verification};
 use crate::{CacheMode, Config, DeviceError, Energy, Family, Loaded, Preparation, Problem, Sample, Tensor, check_dtype};
@@ -33,7 +34,8 @@ pub(super) struct CudaLoaded {
     /// Seconds that making the kernels' own operands of them took.
     projected_s: Option<f64>,
     memories: Vec<Memory>,
-    places: Vec<Place>,
+    /// Where each of them has its element (0, 0).
+    places: Vec<u64>,
     host_output: Tensor,
     output: Memory,
     /// What the output holds before a run; `None` where there is no room for it on the device, and it is uploaded each time.
@@ -45,6 +47,8 @@ pub(super) struct CudaLoaded {
     quality: OnceCell<Option<f64>>,
     /// Whose result the output holds.
     last: Option<usize>,
+    /// What the last pairs of events behind a flush showed with nothing between them.
+    empty: VecDeque<f64>,
     // Last, so that what was made on the device is dropped before it.
     context: Rc<Context>,
     machine: Rc<Machine>,
@@ -52,7 +56,17 @@ pub(super) struct CudaLoaded {
 
 struct Slot {
     program: Program,
-    cost: Option<LaunchCost>,
+    starts: Starts,
+}
+
+/// What is known of the cost of starting a hot stretch.
+enum Starts {
+    /// No call was timed yet.
+    Unknown,
+    /// Calls are so long that it does not matter.
+    Negligible,
+    /// The last stretches of `calls` and of twice as many calls, with what they took.
+    Fitted { calls: u64, last: VecDeque<(u64, f64)> },
 }
 
 /// What a stretch of calls took.
@@ -96,6 +110,7 @@ impl CudaLoaded {
             reference: OnceCell::new(),
             quality: OnceCell::new(),
             last: None,
+            empty: VecDeque::new(),
             machine,
             context,
             family,
@@ -115,7 +130,7 @@ impl CudaLoaded {
 
     fn places(&self) -> Places {
         let scratch = self.scratch.as_ref().map_or(0, Memory::address);
-        Places { operands: self.places.clone(), output: Place::of(&self.host_output, self.output.address()), scratch }
+        Places { operands: self.places.clone(), output: first_element(&self.host_output, self.output.address()), scratch }
     }
 
     /// Queues what makes the output NaN again, canaries included.
@@ -139,7 +154,7 @@ impl CudaLoaded {
         }
         self.last = Some(slot);
         let machine = Rc::clone(&self.machine);
-        Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
+        Queue::new(&self.slots[slot].program, &self.places(), machine.session()?).call(&self.context)?;
         self.context.wait()?;
         self.compare()
     }
@@ -149,7 +164,7 @@ impl CudaLoaded {
         self.last = Some(slot);
         let places = self.places();
         let machine = Rc::clone(&self.machine);
-        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let clock = machine.clock;
         let [first, last] = &self.events;
         let start = clock.now_s();
@@ -164,29 +179,51 @@ impl CudaLoaded {
         Ok(Stretch { event_s: first.seconds_to(last)?, wall_s: clock.now_s() - start, queueing_s })
     }
 
-    /// What a stretch pays once, fitted the first time it is asked for and kept.
-    fn cost(&mut self, slot: usize) -> Result<LaunchCost, DeviceError> {
-        if let Some(cost) = self.slots[slot].cost {
-            return Ok(cost);
+    /// What a hot stretch pays once. Fitted to stretches that start as those of samples do, behind a call that runs: on an idle queue the host's way to
+    /// the first launch would count too. Every sample takes one more pair, so that what is taken off is of its own clocks and not of the first warm-up.
+    fn start_s(&mut self, slot: usize) -> Result<f64, DeviceError> {
+        let known = !matches!(self.slots[slot].starts, Starts::Unknown);
+        if !known {
+            self.hot(slot, 1, &mut || {})?;
+            let single_s = self.hot(slot, 2, &mut || {})?.event_s / 2.0;
+            self.slots[slot].starts = if single_s < timing::CORRECTED_BELOW_S {
+                Starts::Fitted { calls: timing::stretch(single_s), last: VecDeque::new() }
+            } else {
+                Starts::Negligible
+            };
         }
-        self.stretch(slot, 1, &mut || {})?;
-        let single_s = self.stretch(slot, 2, &mut || {})?.event_s / 2.0;
-        let mut stretches = Vec::new();
-        if single_s < timing::CORRECTED_BELOW_S {
-            let calls = timing::stretch(single_s);
-            for n in (0..timing::PAIRS).flat_map(|_| [calls, 2 * calls]) {
-                stretches.push((n, self.stretch(slot, n, &mut || {})?.event_s));
-            }
+        let Starts::Fitted { calls, .. } = self.slots[slot].starts else { return Ok(0.0) };
+        let mut fresh = Vec::new();
+        for n in (0..if known { 1 } else { timing::PAIRS }).flat_map(|_| [calls, 2 * calls]) {
+            fresh.push((n, self.hot(slot, n, &mut || {})?.event_s));
         }
-        let cost = timing::fit(&stretches).unwrap_or(LaunchCost { per_call_s: single_s, fixed_s: 0.0 });
-        self.slots[slot].cost = Some(cost);
-        Ok(cost)
+        let Starts::Fitted { last, .. } = &mut self.slots[slot].starts else { return Ok(0.0) };
+        timing::keep(last, fresh, 2 * timing::PAIRS);
+        Ok(timing::fit(last.make_contiguous()).map_or(0.0, |cost| cost.fixed_s))
     }
 
+    /// What the two events of a cold call show by themselves, in the state of its queue: behind a flush. Every sample looks once more.
+    fn pair_s(&mut self) -> Result<f64, DeviceError> {
+        let machine = Rc::clone(&self.machine);
+        let flush = machine.flush()?;
+        let [first, last] = &self.events;
+        let mut fresh = Vec::new();
+        for _ in 0..if self.empty.is_empty() { timing::PAIRS } else { 1 } {
+            flush.queue(&self.context)?;
+            first.record()?;
+            last.record()?;
+            last.wait()?;
+            fresh.push(first.seconds_to(last)?);
+        }
+        timing::keep(&mut self.empty, fresh, timing::PAIRS);
+        Ok(timing::median(self.empty.iter().copied().collect()).unwrap_or(0.0))
+    }
+
+    /// A stretch behind one untimed call, unless there is one call only and it is long: it would double the time to hide microseconds.
     fn hot(&mut self, slot: usize, calls: u64, while_running: &mut dyn FnMut()) -> Result<Stretch, DeviceError> {
-        if calls > 1 {
+        if calls > 1 || !matches!(self.slots[slot].starts, Starts::Negligible) {
             let machine = Rc::clone(&self.machine);
-            Queue::new(&self.slots[slot].program, &self.places(), machine.session()?)?.call(&self.context)?;
+            Queue::new(&self.slots[slot].program, &self.places(), machine.session()?).call(&self.context)?;
         }
         self.stretch(slot, calls, while_running)
     }
@@ -218,7 +255,7 @@ impl CudaLoaded {
         self.last = Some(slot);
         let places = self.places();
         let machine = Rc::clone(&self.machine);
-        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?)?;
+        let mut queue = Queue::new(&self.slots[slot].program, &places, machine.session()?);
         let clock = machine.clock;
         let mut pairs = Vec::new();
         let mut queueing_s = 0.0;
@@ -240,7 +277,10 @@ impl CudaLoaded {
     }
 
     fn sampled(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
-        let cost = self.cost(slot)?;
+        let once_s = match cache {
+            CacheMode::Hot => self.start_s(slot)?,
+            CacheMode::Cold => self.pair_s()?,
+        };
         self.poison()?;
         let machine = Rc::clone(&self.machine);
         let (mut clock_hz, mut throttle) = (None, None);
@@ -256,14 +296,14 @@ impl CudaLoaded {
             CacheMode::Cold => (self.cold(slot, iterations, &mut look)?, iterations),
         };
         #[allow(clippy::cast_precision_loss)] // call counts
-        let (n, fixed_s) = (iterations as f64, cost.fixed_s * starts as f64);
+        let (n, fixed_s) = (iterations as f64, once_s * starts as f64);
         Ok(Sample {
             time_s: timing::per_call(stretch.event_s, iterations, fixed_s),
             wall_s: stretch.wall_s / n,
             cpu_s: stretch.queueing_s / n,
             iterations,
             switches: involuntary_switches() - switches,
-            launch_s: Some(cost.fixed_s),
+            launch_s: Some(once_s),
             clock_hz,
             throttle,
         })
@@ -303,9 +343,8 @@ impl Loaded for CudaLoaded {
         self.inside("spoil", |loaded| loaded.poison())
     }
 
-    /// Hot: `iterations` calls back to back between two events, after one untimed call where there are several. Cold: every call between two
-    /// events of its own, after a flush. What a stretch of calls pays once is fitted per slot and taken off where it matters
-    /// (`Sample::launch_s`). The output is poisoned first, so that [`Loaded::recheck`] sees what the timed calls wrote.
+    /// Hot: `iterations` calls back to back between two events, after one untimed call. Cold: every call between two events of its own, after a
+    /// flush. What a stretch of calls, or a pair of events, pays once is taken off where it matters (`Sample::launch_s`). The output is poisoned first, so that [`Loaded::recheck`] sees what the timed calls wrote.
     fn sample(&mut self, slot: usize, iterations: u64, cache: CacheMode) -> Result<Sample, DeviceError> {
         DeviceError::unless_prepared(slot, self.slots.len())?;
         self.inside("sample", |loaded| loaded.sampled(slot, iterations.max(1), cache))

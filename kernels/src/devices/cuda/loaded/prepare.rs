@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::{CudaLoaded, Slot};
+use super::{CudaLoaded, Slot, Starts};
 use crate::devices::cuda::blas::VendorGemm;
 use crate::devices::cuda::compile::Code;
 use crate::devices::cuda::context::{Context, Memory, Module};
 use crate::devices::cuda::device::Machine;
 use crate::devices::cuda::facts::{Told, facts, heaviest, threads};
-use crate::devices::cuda::launch::{Call, Place, Ready};
+use crate::devices::cuda::launch::{Call, Ready, first_element};
 use crate::devices::cuda::program::Program;
 use crate::devices::cuda::{Compiled, CudaProgram, CudaSource, Launch, OBJECT_BYTES, Templated};
 use crate::{Config, DeviceError, KernelFacts, Misfit, Preparation, Tensor};
@@ -31,7 +31,7 @@ impl CudaLoaded {
             CudaProgram::Templated(templated) => self.templated(&templated)?,
             CudaProgram::Vendor(gemm) => self.vendor(gemm)?,
         };
-        self.slots.push(Slot { program: made.program, cost: None });
+        self.slots.push(Slot { program: made.program, starts: Starts::Unknown });
         let prepare_s = projected_s + made.compile_s;
         Ok(Preparation { slot: self.slots.len() - 1, prepare_s, note: made.note, code: made.code })
     }
@@ -61,7 +61,7 @@ impl CudaLoaded {
             let memory = self.context.memory(&format!("operand `{}`", tensor.name), bytes.len() as u64)?;
             memory.upload(bytes)?;
             self.guard(tensor, &memory);
-            self.places.push(Place::of(tensor, memory.address()));
+            self.places.push(first_element(tensor, memory.address()));
             self.memories.push(memory);
         }
         self.projected_s = Some(seconds);
@@ -102,7 +102,7 @@ impl CudaLoaded {
         let maker =
             Launch { kernel: templated.maker, grid: one, block: one, dynamic_shared_bytes: 0, args: templated.args.clone() };
         let maker = [ready(&maker, &code, &module, &machine)?];
-        Call::new(&maker, &self.places())?.queue(&self.context)?;
+        Call::new(&maker, &self.places()).queue(&self.context)?;
         let mut object = vec![0u8; object_bytes as usize];
         self.scratch.as_ref().expect("grown above").download(&mut object)?;
         let dynamic_shared_bytes = constant(&self.context, &module, templated.shared_bytes)?;

@@ -11,6 +11,15 @@ pub struct Process {
     pub pid: u32,
 }
 
+/// Which of the processes on a board is this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// It has no context: every process on the board is another.
+    Absent,
+    /// It has a context, under this pid; in a container, under one that only the driver knows.
+    Present(u32),
+}
+
 /// What is known of a board before anything is measured. What NVML does not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Board {
@@ -43,9 +52,9 @@ pub struct Board {
 }
 
 impl Board {
-    /// Why energy read here would not be that of the kernels of process `own`.
+    /// Why energy read here would not be that of this process's kernels.
     #[must_use]
-    pub fn obstacle(&self, own: u32) -> Option<Unavailable> {
+    pub fn obstacle(&self, own: Own) -> Option<Unavailable> {
         if self.mig == Some(true) {
             return Some(Unavailable::Mig);
         }
@@ -61,11 +70,12 @@ impl Board {
         None
     }
 
-    /// Compute processes that are not `own`. In a container the driver numbers processes from outside: where `own` is not among them, one unknown
-    /// process is taken to be it, which is right while `own` has a CUDA context.
+    /// Compute processes that are not this one. In a container the driver numbers processes from outside: where a process that is there is not listed, one
+    /// unknown process is taken to be it.
     #[must_use]
-    pub fn others(&self, own: u32) -> Vec<Process> {
+    pub fn others(&self, own: Own) -> Vec<Process> {
         let all = self.compute.as_deref().unwrap_or_default();
+        let Own::Present(own) = own else { return all.to_vec() };
         let others: Vec<Process> = all.iter().copied().filter(|process| process.pid != own).collect();
         let own_is_listed = others.len() < all.len();
         if !own_is_listed && others.len() == 1 { Vec::new() } else { others }
@@ -154,7 +164,11 @@ mod tests {
             ),
         ];
         for (board, expected) in cases {
-            assert_eq!(board.obstacle(7).map(|why| why.to_string()).as_deref(), expected);
+            assert_eq!(board.obstacle(Own::Present(7)).map(|why| why.to_string()).as_deref(), expected);
+        }
+        let alone = Some("another process is on the GPU (pid 8): its energy cannot be told apart");
+        for (pids, expected) in [(&[][..], None), (&[8], alone)] {
+            assert_eq!(board(pids).obstacle(Own::Absent).map(|why| why.to_string()).as_deref(), expected, "{pids:?}");
         }
     }
 

@@ -8,16 +8,19 @@ use super::fit::{self, Busy};
 use super::load::Load;
 use super::measure::offered;
 use super::prior::{Scope, prior};
-use super::statistics::quantile;
+use super::statistics::{count, quantile};
 use super::trace::Series;
 use super::trial::{Watch, Work};
-use super::{Prior, Reading, Sensor, Source, Stage, Unavailable};
+use super::{Flag, Prior, Reading, Sensor, Source, Stage, Unavailable};
 
 /// One long step first, which a one-second average needs: idle, load, idle.
 const LONG_S: [f64; 3] = [1.5, 2.0, 1.5];
 /// Then pulses and pauses of random length, so that they fall on every phase of the sensor's period.
 const PULSE_S: (f64, f64) = (0.05, 0.35);
 const PULSES: usize = 22;
+/// Longest that a square wave may take, and what its pulses take at least: one launch runs, and two are queued behind it when it ends.
+pub(super) const CHARACTERISE_S: f64 = 45.0;
+const PULSE_LAUNCHES: f64 = 3.0;
 /// Polls are this far apart: a twentieth of the shortest period known.
 const POLL_S: f64 = 1e-3;
 /// A fit that explains less of a reading's variance than this says nothing.
@@ -84,7 +87,7 @@ pub struct Tick {
     pub step_j: f64,
 }
 
-/// What is known of a board's sensors. Stored with a run.
+/// What is known of a board's sensors. Stored in every row with an energy that rests on it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Character {
     /// Power over a short window.
@@ -110,6 +113,18 @@ impl Character {
         let of = |reading| prior(architecture, reading).map(|prior| published(&prior));
         let scope = prior(architecture, Reading::Instant).map(|prior| prior.scope).unwrap_or_default();
         Self { instant: of(Reading::Instant), average: of(Reading::Average), counter: None, scope, notes: Vec::new() }
+    }
+
+    /// What was found, or where nothing could be, what is published and the flag that says so.
+    ///
+    /// # Errors
+    /// The kernel's own failure, which is no fault of the sensor.
+    pub fn believed(found: Result<Self, Unavailable>, architecture: &str) -> Result<(Self, Option<Flag>), Unavailable> {
+        match found {
+            Ok(character) => Ok((character, None)),
+            Err(why @ Unavailable::Kernel(_)) => Err(why),
+            Err(_) => Ok((Self::published(architecture), Some(Flag::Uncharacterised))),
+        }
     }
 
     /// Time between updates of `source`.
@@ -154,7 +169,7 @@ fn published(prior: &Prior) -> Response {
     Response { period_s: prior.period_s, window_s, lag_s: prior.period_s, rise, explained: 0.0 }
 }
 
-/// Finds out what the sensors of a board do by running the stage's kernel in a square wave for about 15 s. Best with a kernel of high power.
+/// Finds out what the sensors of a board do by running the stage's kernel in a square wave for about 15 s, [`Unavailable::Slow`] kernels excepted. Best with a kernel of high power.
 ///
 /// # Errors
 /// [`Unavailable`] as for a measurement; [`Unavailable::StoodStill`] where a reading does not change between load and idle.
@@ -170,7 +185,11 @@ pub fn characterise(
         return Err(Unavailable::NoSensor(reasons));
     }
     let load = Load::calibrate(stage)?;
-    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S).seeded(seed);
+    let needed_s = lasts_s(load.launch_s);
+    if needed_s > CHARACTERISE_S {
+        return Err(Unavailable::Slow { launch_s: load.launch_s, needed_s, limit_s: CHARACTERISE_S });
+    }
+    let mut watch = Watch::new(load, sensor, sources.clone(), POLL_S).seeded(seed).within(CHARACTERISE_S);
     let busy = wave(&mut watch, seed)?;
     watch.sensor.attributable()?;
     let record = watch.clear();
@@ -190,6 +209,12 @@ pub fn characterise(
     }
     character.notes = notes(&character, &published);
     Ok(character)
+}
+
+/// How long the square wave takes with launches of `launch_s`, about.
+fn lasts_s(launch_s: f64) -> f64 {
+    let mean_s = f64::midpoint(PULSE_S.0, PULSE_S.1);
+    LONG_S.iter().sum::<f64>() + LONG_S[2] + count(PULSES) * (mean_s + mean_s.max(PULSE_LAUNCHES * launch_s))
 }
 
 /// Plays the square wave; gives the times at which the GPU was busy.

@@ -20,6 +20,15 @@ const FULL: f64 = 0.9;
 const DRY_FLAG: f64 = 0.01;
 const DRY_LIMIT: f64 = 0.1;
 
+/// [`Settings::max_s`]: enough for everything asked of a kernel of 0.4 s on a part-time sensor.
+pub(super) const MEASURE_S: f64 = 150.0;
+/// Fewest trials that have a spread.
+const TRIALS: usize = 3;
+/// Launches beside those of bursts and idle times: two of calibrating, the rest in the queue when warm-up and idle time begin.
+const EXTRA_LAUNCHES: f64 = 8.0;
+/// Launches of a burst outside its window: the cut, and what is queued when it ends.
+const BURST_LAUNCHES: f64 = 4.0;
+
 /// What to do where two estimates differ by more than [`Settings::refuse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disagreement {
@@ -34,9 +43,11 @@ pub enum Disagreement {
 pub struct Settings {
     /// Shortest window of a trial.
     pub min_window_s: f64,
-    /// Longest: a slow kernel gets fewer launches than the protocol asks for, and the report says so. With every trial and discard this long a
-    /// measurement stays below the two minutes that a worker is given for its device.
+    /// Longest: a slow kernel gets fewer launches than the protocol asks for, and the report says so.
     pub max_window_s: f64,
+    /// Longest measurement. Where all that is asked for would take longer, as with slow kernels, there are fewer trials and bursts, and the report
+    /// says so; where not even the least fits, there is no energy.
+    pub max_s: f64,
     /// Windows per measurement, at least 3.
     pub trials: usize,
     /// Trials that may be thrown away.
@@ -69,6 +80,7 @@ impl Default for Settings {
         Self {
             min_window_s: 2.0,
             max_window_s: 12.0,
+            max_s: MEASURE_S,
             trials: 4,
             discards: 2,
             phases: 8,
@@ -99,9 +111,9 @@ pub fn measure(
     sensor.attributable()?;
     let (first, second) = choose(sensor)?;
     let load = Load::calibrate(stage)?;
-    let (plan, short) = plan((first, second), character, settings, load.launch_s);
+    let (plan, cut) = plan((first, second), character, settings, load.launch_s)?;
     let sources = [Some(first), second].into_iter().flatten().collect();
-    let mut watch = Watch::new(load, sensor, sources, plan.poll_s).seeded(settings.seed);
+    let mut watch = Watch::new(load, sensor, sources, plan.poll_s).seeded(settings.seed).within(settings.max_s);
     let idle_before_w = watch.idle_power_w(&plan, settings.idle_s)?;
     watch.warm_up(&plan, settings.max_warm_up_s)?;
     watch.load.drain()?;
@@ -115,7 +127,7 @@ pub fn measure(
         return Err(Unavailable::Starved { share: dry });
     }
     run.flag(dry > DRY_FLAG, Flag::Starved);
-    run.flag(short, Flag::ShortWindow);
+    cut.into_iter().for_each(|flag| run.flag(true, flag));
     run.flag((idle_before_w - idle_after_w).abs() > 0.1 * idle_before_w, Flag::Idle);
     report(run, &Basis { plan: &plan, character, settings, idle_before_w, idle_after_w })
 }
@@ -141,23 +153,61 @@ pub(super) fn offered(sensor: &mut dyn Sensor) -> Result<(Vec<Source>, String), 
     Ok((found, reasons.join("; ")))
 }
 
-/// How to cut trials, and whether the window had to be cut short.
-fn plan((first, second): (Source, Option<Source>), character: &Character, settings: &Settings, launch_s: f64) -> (Plan, bool) {
+/// How to cut trials, and what had to be left out of what the protocol asks for.
+fn plan(
+    used: (Source, Option<Source>),
+    character: &Character,
+    settings: &Settings,
+    launch_s: f64,
+) -> Result<(Plan, Vec<Flag>), Unavailable> {
+    let phases = if character.coverage(used.0) < FULL { settings.phases.max(1) } else { 1 };
+    let asked = (settings.trials.max(TRIALS), settings.discards, phases);
+    let (trials, _, _) = asked;
+    // What is worth least goes first.
+    let fewer = [4, 2, 1].map(|most| (TRIALS, 0, phases.min(most)));
+    let ladder = [asked, (trials, 0, phases), (TRIALS, 0, phases)].into_iter().chain(fewer);
+    let mut needed_s = 0.0;
+    for rung in ladder {
+        let (plan, short) = cut(used, character, settings, (launch_s, rung));
+        needed_s = lasts_s(&plan, settings);
+        if needed_s <= settings.max_s {
+            let flags = [(short, Flag::ShortWindow), ((plan.trials, plan.segments) != (trials, phases), Flag::SlowKernel)];
+            return Ok((plan, flags.into_iter().filter(|(raised, _)| *raised).map(|(_, flag)| flag).collect()));
+        }
+    }
+    Err(Unavailable::Slow { launch_s, needed_s, limit_s: settings.max_s })
+}
+
+/// A plan of so many trials, discards and bursts for launches of `launch_s`, and whether its windows had to be cut short.
+fn cut(
+    (first, second): (Source, Option<Source>),
+    character: &Character,
+    settings: &Settings,
+    (launch_s, (trials, discards, segments)): (f64, (usize, usize, usize)),
+) -> (Plan, bool) {
     let used: Vec<Source> = [Some(first), second].into_iter().flatten().collect();
     let period_s = used.iter().map(|source| character.period_s(*source)).fold(0.0, f64::max);
     let settle_s = used.iter().map(|source| character.settle_s(*source)).fold(0.0, f64::max);
     let lag_s = used.iter().map(|source| character.shift_s(*source)).fold(0.0, f64::max);
     let wanted = settings.min_window_s.max(LAUNCHES * launch_s).max(UPDATES * period_s).max(lag_s + 1.0);
     let window_s = wanted.min(settings.max_window_s);
-    let segments = if character.coverage(first) < FULL { settings.phases.max(1) } else { 1 };
     // Each burst loses up to one tick at either end.
     let segment_s = (window_s / count(segments)).max(4.0 * period_s) + if first == Source::Counter { period_s } else { 0.0 };
     let shift_s = [Source::Counter, Source::Instant, Source::Average].map(|source| character.shift_s(source));
     let fastest = used.iter().map(|source| character.period_s(*source)).fold(f64::INFINITY, f64::min);
     let poll_s = (fastest / 20.0).clamp(5e-4, 2e-3);
     let beat_s = character.period_s(first);
-    let plan = Plan { first, second, settle_s, segment_s, segments, launch_s, period_s, beat_s, shift_s, poll_s };
+    let plan =
+        Plan { first, second, settle_s, segment_s, segments, trials, discards, launch_s, period_s, beat_s, shift_s, poll_s };
     (plan, wanted > window_s)
+}
+
+/// Longest that a measurement by `plan` takes: every discard used, the warm-up as long as it may be.
+fn lasts_s(plan: &Plan, settings: &Settings) -> f64 {
+    let burst_s = plan.beat_s + plan.settle_s + plan.segment_s + plan.tail_s() + BURST_LAUNCHES * plan.launch_s;
+    let idle_s = plan.settle_s + settings.idle_s + plan.tail_s();
+    let bursts = count((plan.trials + plan.discards) * plan.segments);
+    bursts * burst_s + 2.0 * idle_s + plan.settle_s + settings.max_warm_up_s + EXTRA_LAUNCHES * plan.launch_s
 }
 
 /// Trials accepted so far and what happened on the way.
@@ -178,10 +228,10 @@ impl Run {
 fn trials(watch: &mut Watch<'_>, plan: &Plan, settings: &Settings) -> Result<Run, Unavailable> {
     let mut random = Random::new(settings.seed);
     let mut run = Run { trials: Vec::new(), discarded: 0, flags: Vec::new() };
-    while run.trials.len() < settings.trials.max(3) {
+    while run.trials.len() < plan.trials {
         let trial = watch.trial(plan, run.trials.len(), &mut random)?;
         let faults = unsteady(&trial, settings);
-        if !faults.is_empty() && run.discarded < settings.discards {
+        if !faults.is_empty() && run.discarded < plan.discards {
             run.discarded += 1;
             continue;
         }

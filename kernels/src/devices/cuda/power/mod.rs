@@ -34,10 +34,13 @@ mod trace;
 mod trial;
 pub mod unavailable;
 
+/// Longest that a board's sensors are watched for one configuration, characterising them included.
+pub const LONGEST_S: f64 = characterise::CHARACTERISE_S + measure::MEASURE_S;
+
 #[cfg(test)]
 mod tests;
 
-pub use board::{Board, Process};
+pub use board::{Board, Own, Process};
 pub use characterise::{Character, Response, Rise, characterise};
 pub use limits::{Guard, Held, Limits, Refused, Saved, Setting, Wish, restore};
 pub use measure::{Disagreement, Settings, measure};

@@ -12,7 +12,7 @@ use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::{NVML_FI_DEV_POWER_AVERAGE, NVML_FI_DEV_POWER_INSTANT};
 
-use super::board::{architecture, averages};
+use super::board::{Own, architecture, averages};
 use super::{Absent, Board, Limits, Process, Read, Sensor, Source, Stamped, Throttle, Unavailable, trial};
 
 /// Names tried where no path is given. Drivers install the first; the second comes with development files only.
@@ -269,7 +269,7 @@ impl Sensor for Nvml {
     }
 
     fn attributable(&mut self) -> Result<(), Unavailable> {
-        self.board().obstacle(std::process::id()).map_or(Ok(()), Err)
+        self.board().obstacle(Own::Present(std::process::id())).map_or(Ok(()), Err)
     }
 }
 

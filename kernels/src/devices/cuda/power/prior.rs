@@ -41,6 +41,17 @@ pub enum Scope {
     Module,
 }
 
+impl Scope {
+    /// Name in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Board => "board",
+            Self::Module => "module",
+        }
+    }
+}
+
 impl Prior {
     /// Share of the time that the reading sees; `None` where the window is not known.
     #[must_use]

@@ -53,10 +53,14 @@ pub enum Flag {
     Idle,
     /// The window was cut at its longest: fewer launches or sensor updates than the protocol asks for.
     ShortWindow,
+    /// The kernel is slow: fewer trials or bursts than the protocol asks for.
+    SlowKernel,
     /// The reading includes the processor of a superchip.
     Module,
     /// The queue ran dry at some polls.
     Starved,
+    /// The sensor could not be characterised: what is published of its architecture was believed.
+    Uncharacterised,
 }
 
 impl Flag {
@@ -73,8 +77,10 @@ impl Flag {
             Self::Slowdown => "slowdown",
             Self::Idle => "idle",
             Self::ShortWindow => "short-window",
+            Self::SlowKernel => "slow-kernel",
             Self::Module => "module",
             Self::Starved => "starved",
+            Self::Uncharacterised => "uncharacterised",
         }
     }
 }
@@ -200,6 +206,9 @@ impl From<&EnergyReport> for Energy {
                 temperature_before_c: report.temperature_before_c,
                 temperature_after_c: report.temperature_after_c,
                 regime: Some(report.regime),
+                sensor: Some(report.source.name().to_owned()),
+                scope: Some(report.scope.name().to_owned()),
+                character: None,
                 flags: report.flags.iter().map(|flag| flag.name().to_owned()).collect(),
             },
         }

@@ -258,6 +258,69 @@ fn a_kernel_that_fails_is_no_fault_of_the_sensor() {
 }
 
 #[test]
+fn what_cannot_be_characterised_is_taken_as_published_and_flagged_unless_the_kernel_failed() {
+    let (mut stage, mut sensor, _) = board(&quiet("A100"));
+    let found = characterise(&mut stage, &mut sensor, "ampere-ga100", 1).expect("a healthy board");
+    assert_eq!(Character::believed(Ok(found.clone()), "ampere-ga100").ok(), Some((found, None)));
+    let still = Err(Unavailable::StoodStill { what: "instant power", over_s: 9.0 });
+    let published = (Character::published("ampere-ga100"), Some(Flag::Uncharacterised));
+    assert_eq!(Character::believed(still, "ampere-ga100").ok(), Some(published));
+    let failed = || DeviceError::System { call: "cuLaunchKernel", reason: "no".to_owned() };
+    let why = Character::believed(Err(Unavailable::Kernel(failed())), "ampere-ga100").map(|_| ()).map_err(DeviceError::from);
+    assert_eq!(why.map_err(|error| error.to_string()), Err(failed().to_string()));
+}
+
+#[test]
+fn a_slow_kernel_is_measured_with_less_or_not_at_all_and_never_beyond_the_limit() {
+    let (mut stage, mut sensor, _) = board(&quiet("A100"));
+    let character = characterise(&mut stage, &mut sensor, "ampere-ga100", 1).expect("a healthy board");
+    let slow = |launch_s: f64| {
+        let plain = quiet("A100");
+        Setup { kernel: Kernel { launch_s, ..plain.kernel }, ..plain }
+    };
+    let mut bursts = Vec::new();
+    for launch_s in [0.1, 0.5, 1.0, 2.0, 3.0, 20.0] {
+        let (mut stage, mut sensor, truth) = board(&slow(launch_s));
+        let start = stage.clock_s();
+        let found = measure(&mut stage, &mut sensor, &character, &Settings::default());
+        let lasted_s = stage.clock_s() - start;
+        assert!(lasted_s <= measure::MEASURE_S, "launches of {launch_s} s: {lasted_s} s");
+        match found {
+            Ok(report) => {
+                let asked = report.windows.len() == 4 * 8;
+                assert_eq!(report.flags.contains(&Flag::SlowKernel), !asked, "{launch_s}: {:?}", report.flags);
+                assert!(
+                    report.trials >= 3 && (report.energy_j / truth.energy_j(&report.windows) - 1.0).abs() < 0.15,
+                    "{launch_s}"
+                );
+                bursts.push(report.windows.len());
+            }
+            Err(why) => {
+                let words = "a launch takes `20.00` s: its sensors would have to be watched for ";
+                assert!(
+                    why.to_string().starts_with(words) && why.to_string().ends_with("150 s are the limit"),
+                    "{launch_s}: {why}"
+                );
+            }
+        }
+    }
+    assert!(bursts.len() == 5 && bursts[0] == 32 && bursts.is_sorted_by(|a, b| a >= b) && bursts[4] < 24, "{bursts:?}");
+    let (mut stage, mut sensor, _) = board(&slow(2.0));
+    let why = characterise(&mut stage, &mut sensor, "ampere-ga100", 1).expect_err("a square wave of it would take minutes");
+    assert!(matches!(why, Unavailable::Slow { .. }) && stage.clock_s() < 10.0, "{why}");
+}
+
+#[test]
+fn a_measurement_that_overruns_its_limit_gives_up() {
+    let (mut stage, mut sensor, _) = board(&quiet("A100"));
+    let load = load::Load::calibrate(&mut stage).expect("runs");
+    let mut watch = trial::Watch::new(load, &mut sensor, vec![Source::Counter], 1e-3).within(0.5);
+    let why = (0..10_000).find_map(|_| watch.poll(trial::Work::Feed).err()).expect("it ends");
+    assert_eq!(why.to_string(), "the sensors had been watched for 0.5 s, which is the limit, before there was a result");
+    assert!(watch.clock_s() < 1.0);
+}
+
+#[test]
 fn a_counter_that_wraps_in_a_window_changes_nothing() {
     // About 1.5 kJ go by before the second trial of this board, and 280 W after that.
     let plain = measured_later(&quiet("A100"), &Settings::default()).expect("a healthy board");
@@ -320,6 +383,7 @@ fn a_report_becomes_the_energy_of_a_row() {
     assert_eq!((detail.second_j, detail.crosscheck, detail.trials), (report.second_j, report.crosscheck, Some(4)));
     assert_eq!(detail.systematic_j, Some(0.05 * report.energy_j));
     assert_eq!((detail.clock_hz, detail.regime), (Some(1.5e9), Some(CacheMode::Hot)));
+    assert_eq!((detail.sensor.as_deref(), detail.scope.as_deref()), (Some("energy counter"), Some("board")));
     assert!(detail.temperature_before_c.is_some() && detail.temperature_after_c.is_some());
     assert_eq!(detail.flags, ["part-time"]);
     let sent = serde_json::to_string(&energy).expect("plain data");

@@ -9,6 +9,9 @@ use super::{Absent, Sensor, Source, Stamped, Throttle, Unavailable, Window};
 
 /// Clocks and clock-event reasons are looked at this often: each look takes time from polling power.
 const HEALTH_S: f64 = 0.1;
+/// Shortest wait between two looks at the queue, and what is too short to wait for at all: a clock may not show it.
+const MOMENT_S: f64 = 2e-5;
+const TICK_S: f64 = 1e-6;
 /// Stream of random numbers for the moments of polls; the pauses of trials have one of their own.
 const JITTER: u64 = 0x70_11;
 /// A counter that has not ticked twice this long after it should have stands still.
@@ -27,6 +30,9 @@ pub(super) struct Plan {
     pub(super) segment_s: f64,
     /// Bursts per trial, each at another phase of the sensor's period where there are several.
     pub(super) segments: usize,
+    /// Trials, and how many more may be thrown away.
+    pub(super) trials: usize,
+    pub(super) discards: usize,
     /// Time of one launch.
     pub(super) launch_s: f64,
     /// Slowest update of the readings used.
@@ -45,7 +51,7 @@ impl Plan {
     }
 
     /// Load goes on so long after the last tick, so that the shifted power readings still are of load.
-    fn tail_s(&self) -> f64 {
+    pub(super) fn tail_s(&self) -> f64 {
         [Some(self.first), self.second].into_iter().flatten().map(|s| self.shift_s(s)).fold(0.0, f64::max) + 3.0 * self.poll_s
     }
 }
@@ -132,6 +138,8 @@ pub(super) struct Watch<'a> {
     pub(super) sources: Vec<Source>,
     poll_s: f64,
     origin_s: f64,
+    /// Longest that it may take from there.
+    limit_s: f64,
     unwrap: Unwrap,
     /// Changes seen, by source, over the life of the watch.
     moved: [usize; 3],
@@ -146,12 +154,18 @@ impl<'a> Watch<'a> {
         let origin_s = load.stage.clock_s();
         let (record, unwrap) = (Record::default(), Unwrap::default());
         let jitter = Random::stream(0, JITTER);
-        Self { load, sensor, record, sources, poll_s, origin_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
+        let limit_s = f64::INFINITY;
+        Self { load, sensor, record, sources, poll_s, origin_s, limit_s, unwrap, moved: [0; 3], beat_s: origin_s, jitter }
     }
 
     /// Other moments of polling than those of another seed: what they err by must not be the same from one measurement to the next.
     pub(super) fn seeded(self, seed: u64) -> Self {
         Self { jitter: Random::stream(seed, JITTER), ..self }
+    }
+
+    /// Gives up after so many seconds.
+    pub(super) fn within(self, limit_s: f64) -> Self {
+        Self { limit_s, ..self }
     }
 
     pub(super) fn clock_s(&mut self) -> f64 {
@@ -180,6 +194,9 @@ impl<'a> Watch<'a> {
     /// Looks at everything once and waits until the next poll is due. Gives the time after.
     pub(super) fn poll(&mut self, work: Work) -> Result<f64, Unavailable> {
         let start = self.clock_s();
+        if start - self.origin_s > self.limit_s {
+            return Err(Unavailable::Overran { limit_s: self.limit_s });
+        }
         let done = match work {
             Work::Feed => self.load.feed()?,
             Work::Rest => self.load.stage.completed()?,
@@ -187,12 +204,27 @@ impl<'a> Watch<'a> {
         self.record.progress.push(start, Stamped::plain(float(done)));
         for at in 0..self.sources.len() {
             self.read(self.sources[at])?;
+            self.keep_busy(work)?;
         }
-        let (spent, due) = (self.clock_s() - start, self.poll_s * (1.0 + self.jitter.signed() / 2.0));
-        if spent < due {
-            self.load.stage.idle(due - spent);
+        let due = start + self.poll_s * (1.0 + self.jitter.signed() / 2.0);
+        loop {
+            let left_s = due - self.clock_s();
+            if left_s < TICK_S {
+                return Ok(self.clock_s());
+            }
+            // What the stream holds of short kernels may last less than the wait.
+            let nap_s = if work == Work::Feed { left_s.min(self.load.fresh_s().max(MOMENT_S)) } else { left_s };
+            self.load.stage.idle(nap_s);
+            self.keep_busy(work)?;
         }
-        Ok(self.clock_s())
+    }
+
+    /// Tops the queue up where half of it is done.
+    fn keep_busy(&mut self, work: Work) -> Result<(), Unavailable> {
+        if work == Work::Feed && self.load.fresh_s() <= 0.0 {
+            self.load.feed()?;
+        }
+        Ok(())
     }
 
     fn read(&mut self, source: Source) -> Result<(), Unavailable> {

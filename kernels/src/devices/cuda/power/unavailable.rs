@@ -71,6 +71,24 @@ pub enum Unavailable {
         /// Of polls.
         share: f64,
     },
+    /// The kernel is too slow for what the protocol needs at least.
+    #[error(
+        "a launch takes `{launch_s:.2}` s: its sensors would have to be watched for {needed_s:.0} s, and {limit_s:.0} s are the limit"
+    )]
+    Slow {
+        /// Time of one launch.
+        launch_s: f64,
+        /// Least time that would be needed.
+        needed_s: f64,
+        /// Most there is.
+        limit_s: f64,
+    },
+    /// It took longer than was to be expected: launches became slower, or a sensor did.
+    #[error("the sensors had been watched for {limit_s} s, which is the limit, before there was a result")]
+    Overran {
+        /// Most there is.
+        limit_s: f64,
+    },
     /// The kernel itself failed; no fault of a sensor.
     #[error(transparent)]
     Kernel(#[from] DeviceError),

@@ -29,7 +29,7 @@ impl TiledKnobs for Groups {
             Parameter::int("tile_n", (64, 256), &WIDTHS.map(|width| width as u64), "columns of D per block and product"),
             Parameter::int("tile_k", (64, 256), &[64, 128], "products per element and step"),
             Parameter::int("warpgroups", (1, 4), &[1, 2], "groups of four warps that share the rows"),
-            Parameter::int("stages", (1, 8), &[2, 3, 4], "pairs of tiles in shared memory"),
+            Parameter::int("stages", (1, 8), &[2, 3, 4], "pairs of tiles in shared memory, filled by cp.async"),
             Parameter::int("split_k", (1, 1024), &[1, 2, 4], "slices of k, added by a second kernel"),
             Parameter::int("swizzle", (1, 1024), &[1, 4, 8], "rows of tiles visited column by column"),
         ]
