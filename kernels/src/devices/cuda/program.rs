@@ -106,10 +106,6 @@ impl Stage for Busy<'_> {
         Ok(())
     }
 
-    fn launches_each(&self) -> u64 {
-        self.queue.launches()
-    }
-
     fn completed(&mut self) -> Result<u64, DeviceError> {
         while let Some((mark, calls)) = self.marks.front() {
             if !mark.passed()? {

@@ -6,8 +6,6 @@ use super::Stage;
 
 /// Work queued ahead: above the slowest sensor read seen (6.6 ms for an energy counter), so that the GPU never waits for the host.
 const QUEUE_S: f64 = 0.02;
-/// Launches queued ahead at most: a stream holds about 1,024, and one more would hold the host up, and with it the polls.
-const QUEUE_LAUNCHES: u64 = 512;
 /// Work per call of [`Stage::launch`]: progress is known to this granularity, and queueing it holds up a poll no longer than this.
 const BATCH_S: f64 = 0.002;
 /// What the launch time is measured over at the start.
@@ -19,8 +17,6 @@ pub(super) struct Load<'a> {
     /// Time of one launch, back to back.
     pub(super) launch_s: f64,
     launched: u64,
-    /// When the queue was last topped up.
-    fed_s: f64,
     /// Calls of [`Load::feed`] that found the queue empty though it had been filled, and all calls.
     dry: u64,
     fed: u64,
@@ -31,7 +27,7 @@ impl<'a> Load<'a> {
     /// Runs the kernel a few times to learn how long it takes.
     pub(super) fn calibrate(stage: &'a mut dyn Stage) -> Result<Self, DeviceError> {
         let launched = stage.completed()?;
-        let mut load = Self { stage, launch_s: 0.0, launched, fed_s: 0.0, dry: 0, fed: 0, filled: false };
+        let mut load = Self { stage, launch_s: 0.0, launched, dry: 0, fed: 0, filled: false };
         load.time_of(1)?;
         let mut n = 1;
         loop {
@@ -57,25 +53,13 @@ impl<'a> Load<'a> {
         let done = self.stage.completed()?;
         self.fed += 1;
         self.dry += u64::from(self.filled && done == self.launched);
-        let target = self.target();
-        let batch = count(BATCH_S / self.launch_s).min((target / 2).max(1));
+        let (batch, target) = (count(BATCH_S / self.launch_s), count(QUEUE_S / self.launch_s).max(2));
         while self.launched - done < target {
             self.stage.launch(batch)?;
             self.launched += batch;
         }
-        (self.filled, self.fed_s) = (true, self.stage.clock_s());
+        self.filled = true;
         Ok(done)
-    }
-
-    /// Launches to have queued.
-    fn target(&self) -> u64 {
-        let most = (QUEUE_LAUNCHES / self.stage.launches_each().max(1)).max(2);
-        count(QUEUE_S / self.launch_s).clamp(2, most)
-    }
-
-    /// Seconds until the queue should be topped up again, at half of what it holds; not above 0 where it is time.
-    pub(super) fn fresh_s(&mut self) -> f64 {
-        float(self.target()) * self.launch_s / 2.0 - (self.stage.clock_s() - self.fed_s)
     }
 
     /// Waits for what is queued; says how many launches are done, which is all.
@@ -108,50 +92,4 @@ pub(super) fn float(n: u64) -> f64 {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a positive number of launches
 fn count(n: f64) -> u64 {
     (n.round() as u64).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Launches of 2 µs that end only when they are waited for.
-    #[derive(Default)]
-    struct Heap {
-        queued: u64,
-        done: u64,
-        now_s: f64,
-    }
-
-    impl Stage for Heap {
-        fn clock_s(&mut self) -> f64 {
-            self.now_s
-        }
-        fn idle(&mut self, _seconds: f64) {}
-        fn launch(&mut self, n: u64) -> Result<(), DeviceError> {
-            self.queued += n;
-            Ok(())
-        }
-        fn launches_each(&self) -> u64 {
-            3
-        }
-        fn completed(&mut self) -> Result<u64, DeviceError> {
-            Ok(self.done)
-        }
-        fn wait(&mut self) -> Result<(), DeviceError> {
-            self.now_s += 2e-6 * float(self.queued - self.done);
-            self.done = self.queued;
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_queue_of_short_kernels_is_never_so_full_that_it_holds_the_host_up() {
-        let mut heap = Heap::default();
-        let mut load = Load::calibrate(&mut heap).expect("runs");
-        for _ in 0..3 {
-            load.feed().expect("queues");
-        }
-        let kernels = 3 * (heap.queued - heap.done);
-        assert!((500..=800).contains(&kernels), "{kernels} kernels in a queue that holds 1,024");
-    }
 }

@@ -13,10 +13,6 @@ pub trait Stage {
     /// # Errors
     /// [`DeviceError`] where they cannot be queued.
     fn launch(&mut self, n: u64) -> Result<(), DeviceError>;
-    /// Kernels that the device starts for one launch: a call of several passes is several.
-    fn launches_each(&self) -> u64 {
-        1
-    }
     /// Launches completed since the stage was made. May advance by whole calls of [`Stage::launch`].
     ///
     /// # Errors

@@ -9,9 +9,6 @@ use super::{Absent, Sensor, Source, Stamped, Throttle, Unavailable, Window};
 
 /// Clocks and clock-event reasons are looked at this often: each look takes time from polling power.
 const HEALTH_S: f64 = 0.1;
-/// Shortest wait between two looks at the queue, and what is too short to wait for at all: a clock may not show it.
-const MOMENT_S: f64 = 2e-5;
-const TICK_S: f64 = 1e-6;
 /// Stream of random numbers for the moments of polls; the pauses of trials have one of their own.
 const JITTER: u64 = 0x70_11;
 /// A counter that has not ticked twice this long after it should have stands still.
@@ -204,27 +201,12 @@ impl<'a> Watch<'a> {
         self.record.progress.push(start, Stamped::plain(float(done)));
         for at in 0..self.sources.len() {
             self.read(self.sources[at])?;
-            self.keep_busy(work)?;
         }
-        let due = start + self.poll_s * (1.0 + self.jitter.signed() / 2.0);
-        loop {
-            let left_s = due - self.clock_s();
-            if left_s < TICK_S {
-                return Ok(self.clock_s());
-            }
-            // What the stream holds of short kernels may last less than the wait.
-            let nap_s = if work == Work::Feed { left_s.min(self.load.fresh_s().max(MOMENT_S)) } else { left_s };
-            self.load.stage.idle(nap_s);
-            self.keep_busy(work)?;
+        let (spent, due) = (self.clock_s() - start, self.poll_s * (1.0 + self.jitter.signed() / 2.0));
+        if spent < due {
+            self.load.stage.idle(due - spent);
         }
-    }
-
-    /// Tops the queue up where half of it is done.
-    fn keep_busy(&mut self, work: Work) -> Result<(), Unavailable> {
-        if work == Work::Feed && self.load.fresh_s() <= 0.0 {
-            self.load.feed()?;
-        }
-        Ok(())
+        Ok(self.clock_s())
     }
 
     fn read(&mut self, source: Source) -> Result<(), Unavailable> {
