@@ -19,15 +19,17 @@ fn store() -> (TempDir, Store) {
     (folder, store)
 }
 
+fn rows(run_id: &str, points: &[&str], device: &str) -> Vec<Row> {
+    let on_device = |point: &&str| {
+        let mut row = row(run_id, point);
+        row.set(col::device, device);
+        row
+    };
+    points.iter().map(on_device).collect()
+}
+
 fn write(store: &Store, run_id: &str, points: &[&str], device: &str) {
-    let rows: Vec<Row> = points
-        .iter()
-        .map(|point| {
-            let mut row = row(run_id, point);
-            row.set(col::device, device);
-            row
-        })
-        .collect();
+    let rows = rows(run_id, points, device);
     store.write(&frame::from_rows(&rows).expect("rows fit"), run_id).expect("written");
 }
 
@@ -92,14 +94,7 @@ fn a_run_written_again_after_compaction_replaces_its_rows() {
 fn an_import_again_replaces_rows_that_a_compaction_put_together_on_another_device() {
     let (_folder, store) = store();
     let import = |run_id: &str, points: &[&str], device: &str| {
-        let rows: Vec<Row> = points
-            .iter()
-            .map(|point| {
-                let mut row = row(run_id, point);
-                row.set(col::device, device);
-                row
-            })
-            .collect();
+        let rows = rows(run_id, points, device);
         let mut staged = store.stage().expect("a place");
         staged.take(&frame::from_rows(&rows).expect("rows fit"), run_id).expect("written");
         staged.commit().expect("moved");
