@@ -45,6 +45,12 @@ impl Misfit {
     }
 }
 
+impl From<Misfit> for String {
+    fn from(misfit: Misfit) -> Self {
+        misfit.0
+    }
+}
+
 /// The cartesian product of the knobs' swept values, last knob fastest.
 #[must_use]
 pub fn product(knobs: &[Parameter]) -> Vec<Config> {

@@ -18,8 +18,10 @@ const DRAM_REACH: f64 = 0.92;
 /// Per multiprocessor and clock: FP32 and FP64 FLOP; tensor operations of f16, bf16, tf32 and int8 (0: no such kernel). GB/s: second-level cache, main
 /// memory.
 type Figures = (&'static str, [f64; 2], [f64; 4], [f64; 2]);
-const CARDS: [Figures; 2] =
-    [("t4", [128.0, 4.0], [0.0; 4], [1270.0, 320.0]), ("rtx4070", [256.0, 4.0], [512.0, 512.0, 256.0, 2048.0], [1900.0, 504.0])];
+const CARDS: [Figures; 2] = [
+    ("t4", [128.0, 4.0], [1024.0, 0.0, 0.0, 0.0], [1270.0, 320.0]),
+    ("rtx4070", [256.0, 4.0], [512.0, 512.0, 256.0, 2048.0], [1900.0, 504.0]),
+];
 /// The card that a child process measures.
 const CHILD: &str = "TILECAST_TEST_ROOFS_OF";
 

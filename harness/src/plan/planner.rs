@@ -154,7 +154,7 @@ impl Planner<'_> {
         let point = match stage.point(config, self.device) {
             Ok(point) => point,
             Err(misfit) => {
-                self.skip(stage.family, subject(), misfit.to_string(), SkipKind::Config);
+                self.skip(stage.family, subject(), misfit.into(), SkipKind::Config);
                 return None;
             }
         };

@@ -11,6 +11,7 @@ use tilecast_runs::schema::col;
 use crate::advise::{Advice, Question, advise, facts_here, measure_best};
 use crate::campaign::create_store;
 use crate::fail::Fail;
+use crate::measure::Ended;
 use crate::plan::Point;
 use crate::progress::Show;
 use crate::spec::{Measure, find_family};
@@ -106,6 +107,12 @@ impl Args {
             terminal::json(&answer)?;
         } else {
             print(&advice, rows);
+        }
+        if let (Some(Ended::Interrupted), Some(out)) = (measured.as_ref().map(|measured| measured.end.ended), &self.out) {
+            terminal::note(format_args!(
+                "interrupted: `{}` keeps what was measured; the same command goes on from there",
+                out.display()
+            ));
         }
         Ok(measured.map_or(Exit::Done, |measured| measured.end.exit()))
     }

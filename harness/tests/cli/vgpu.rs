@@ -123,6 +123,25 @@ fn what_the_timed_calls_left_is_compared_on_a_gpu_too() {
     }
 }
 
+/// Groups are measured one after another while what later ones run is compiled; within one, every point is ready before the first sample.
+#[test]
+fn what_is_ready_is_measured_while_the_rest_is_compiled() {
+    let Some(mut libraries) = libraries().map(without_power) else { return };
+    let dir = Workdir::new();
+    libraries.push(("TILECAST_CUDA_CACHE", dir.path("cold")));
+    let rest = "[[sweep]]\nfamily = \"gemm_regblock\"\ndtypes = [\"f64\"]\nproblems = [{ m = 16, n = 16, k = 16 }]\nlimit = 8\n";
+    dir.file("gpu.toml", small().replace("[4, 8, 16, 64]", "[4]") + rest);
+    run(&dir, 0, &libraries, &["sweep", "gpu.toml", "-o", "store", "-q"]);
+    let rows = dir.rows("store");
+    let first = rows.iter().find(|row| row["family"] == "gemm_tiled" && row["status"] == "ok").expect("it was measured");
+    let finished: jiff::Timestamp = first["measured_at"].as_str().expect("text").parse().expect("a point in time");
+    let folders =
+        std::fs::read_dir(dir.path("cold")).expect("the cache").filter_map(|entry| std::fs::read_dir(entry.ok()?.path()).ok());
+    let compiled = folders.flatten().filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    let last = jiff::Timestamp::try_from(compiled.max().expect("code was kept")).expect("a year of ours");
+    assert!(finished < last, "the first point was finished at {finished}, the last code compiled at {last}");
+}
+
 #[test]
 fn what_a_kernel_executes_is_what_its_family_says() {
     let Some(libraries) = libraries() else { return };

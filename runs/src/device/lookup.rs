@@ -52,6 +52,7 @@ pub fn lookup(name: &str) -> Found {
     let made = slug(&words(name).join(" "), '-');
     let made = if made.is_empty() { "unknown".to_owned() } else { made };
     let warning = match like.as_slice() {
+        [] if name.trim().is_empty() => "no device is named: no peak rates or bandwidth are known".to_owned(),
         [] => format!("device `{name}` is not in the catalogue: no peak rates or bandwidth are known for it"),
         like => format!("device `{name}` may be any of `{}`: no peak rates or bandwidth are taken", like.join("`, `")),
     };

@@ -78,7 +78,7 @@ fn unknown_and_ambiguous_names_are_not_guessed() {
     };
     check("NVIDIA GeForce RTX 9999 Super", "rtx-9999-super", "is not in the catalogue");
     check("A100", "a100", "may be any of `a100-pcie-40gb`, `a100-sxm4-40gb`, `a100-pcie-80gb`, `a100-sxm4-80gb`");
-    check("", "unknown", "is not in the catalogue");
+    check("", "unknown", "no device is named");
     check("../..", "unknown", "is not in the catalogue");
 }
 
@@ -107,9 +107,9 @@ fn file_names_that_speak_of_two_devices_or_of_the_format_decide_nothing() {
     for (name, format, slug, word) in [
         ("A100_T4.json", "kernel-tuner", "unknown", "speaks of `t4` and of `a100`: no device is taken"),
         ("A100_T4.json", "t4", "a100", "device `a100` may be any of"),
-        ("t4.json", "t4", "unknown", "is not in the catalogue"),
-        ("best__t4.json", "t4", "unknown", "is not in the catalogue"),
-        ("best_t4_results.json", "t4", "unknown", "is not in the catalogue"),
+        ("t4.json", "t4", "unknown", "no device is named"),
+        ("best__t4.json", "t4", "unknown", "no device is named"),
+        ("best_t4_results.json", "t4", "unknown", "no device is named"),
         ("t4_L4.json", "t4", "l4", "device `l4` is taken from the file's name `t4_L4.json`"),
     ] {
         let found = lookup_in_file_name(name, format);

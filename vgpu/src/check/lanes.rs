@@ -101,60 +101,35 @@ impl LaneShadow {
 
     /// Lanes read a range, each granule its owner; gives the first granule that another lane wrote.
     #[inline]
-    pub(crate) fn read(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) -> Option<(usize, Hazard)> {
-        let found = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (range.start + at, Hazard::Written(by)));
-        self.note_read(now, range, owners);
-        found
-    }
-
-    #[inline(always)]
-    fn note_read(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) {
+    pub(crate) fn read(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: &[u32],
+        order: &impl Order,
+    ) -> Option<(usize, Hazard)> {
+        let found =
+            order.first(&self.writers[range.clone()], now, owners).map(|(at, by)| (range.start + at, Hazard::Written(by)));
         for (entry, owner) in self.readers[range].iter_mut().zip(owners) {
             let mine = now.0 | owner;
             let again = (*entry ^ mine) & !OWNER == 0;
             *entry = if again && *entry != mine { now.0 | SEVERAL } else { mine };
         }
+        found
     }
 
     /// Lanes write a range, or start copies to it; gives the first granule that another lane read or wrote.
     #[inline]
-    pub(crate) fn write(&mut self, now: Moment, range: Range<usize>, owners: &[u32]) -> Option<(usize, Hazard)> {
+    pub(crate) fn write(
+        &mut self,
+        now: Moment,
+        range: Range<usize>,
+        owners: &[u32],
+        order: &impl Order,
+    ) -> Option<(usize, Hazard)> {
         let start = range.start;
-        let written = first(&self.writers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Written(by)));
-        let read = first(&self.readers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Read(by)));
-        self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
-        written.or(read)
-    }
-
-    /// [`Self::read`] in a warp of which only some lanes synchronised; `touching` gives the lanes that touch a granule.
-    #[cold]
-    pub(crate) fn read_parted(
-        &mut self,
-        now: Moment,
-        range: Range<usize>,
-        owners: &[u32],
-        parted: &Parted,
-        touching: impl Fn(usize) -> u32,
-    ) -> Option<(usize, Hazard)> {
-        let bad = range.clone().find(|&at| parted.clashes(self.writers[at], now, touching(at)));
-        let found = bad.map(|at| (at, Hazard::Written(self.writers[at] & OWNER)));
-        self.note_read(now, range, owners);
-        found
-    }
-
-    /// [`Self::write`] in such a warp.
-    #[cold]
-    pub(crate) fn write_parted(
-        &mut self,
-        now: Moment,
-        range: Range<usize>,
-        owners: &[u32],
-        parted: &Parted,
-        touching: impl Fn(usize) -> u32,
-    ) -> Option<(usize, Hazard)> {
-        let bad = |entries: &[u32]| range.clone().find(|&at| parted.clashes(entries[at], now, touching(at)));
-        let written = bad(&self.writers).map(|at| (at, Hazard::Written(self.writers[at] & OWNER)));
-        let read = bad(&self.readers).map(|at| (at, Hazard::Read(self.readers[at] & OWNER)));
+        let written = order.first(&self.writers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Written(by)));
+        let read = order.first(&self.readers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Read(by)));
         self.writers[range].iter_mut().zip(owners).for_each(|(entry, owner)| *entry = now.0 | owner);
         written.or(read)
     }
@@ -165,21 +140,44 @@ impl LaneShadow {
     }
 }
 
-/// Of the same warp, since it last synchronised, and not by one and the same lane.
-#[inline(always)]
-fn clashes(entry: u32, now: Moment, owner: u32) -> bool {
-    ((entry ^ now.0) & !OWNER == 0) & ((entry & OWNER != owner) | (owner == SEVERAL))
+/// What orders a warp's lanes.
+pub(crate) trait Order {
+    /// The first of a range's entries that is unordered with what `owners` do now, and its owner.
+    fn first(&self, entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)>;
 }
 
-/// The first entry that clashes, and its owner. All are looked at together, which vector instructions do, before one is looked for.
-#[inline(always)]
-fn first(entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)> {
-    let pairs = || entries.iter().zip(owners).map(|(&entry, &owner)| clashes(entry, now, owner));
-    if !pairs().fold(false, |any, clash| any | clash) {
-        return None;
+/// All lanes have synchronised together.
+#[derive(Debug)]
+pub(crate) struct Together;
+
+impl Order for Together {
+    /// All entries are looked at together, which vector instructions do, before one is looked for.
+    #[inline(always)]
+    fn first(&self, entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)> {
+        // Of the same warp, since it last synchronised, and not by one and the same lane.
+        let clashes = |entry: u32, owner: u32| ((entry ^ now.0) & !OWNER == 0) & ((entry & OWNER != owner) | (owner == SEVERAL));
+        let pairs = || entries.iter().zip(owners).map(|(&entry, &owner)| clashes(entry, owner));
+        if !pairs().fold(false, |any, clash| any | clash) {
+            return None;
+        }
+        let at = pairs().position(|clash| clash)?;
+        Some((at, entries[at] & OWNER))
     }
-    let at = pairs().position(|clash| clash)?;
-    Some((at, entries[at] & OWNER))
+}
+
+/// Only some lanes have; `touching` gives those that touch the range's granule of a number.
+#[derive(Debug)]
+pub(crate) struct Apart<'a, T> {
+    pub(crate) parted: &'a Parted,
+    pub(crate) touching: T,
+}
+
+impl<T: Fn(usize) -> u32> Order for Apart<'_, T> {
+    #[cold]
+    fn first(&self, entries: &[u32], now: Moment, _owners: &[u32]) -> Option<(usize, u32)> {
+        let at = (0..entries.len()).find(|&at| self.parted.clashes(entries[at], now, (self.touching)(at)))?;
+        Some((at, entries[at] & OWNER))
+    }
 }
 
 #[cfg(test)]
@@ -198,23 +196,23 @@ mod tests {
             ("several lanes write", one, [SEVERAL], Moment::new(2, 0), Some(Hazard::Read(3))),
         ] {
             let mut shadow = LaneShadow::new(8);
-            assert_eq!(shadow.read(Moment::new(2, 0), 5..6, &first), None, "{case}");
-            assert_eq!(shadow.write(now, 5..6, &second), expected.map(|hazard| (5, hazard)), "{case}");
+            assert_eq!(shadow.read(Moment::new(2, 0), 5..6, &first, &Together), None, "{case}");
+            assert_eq!(shadow.write(now, 5..6, &second, &Together), expected.map(|hazard| (5, hazard)), "{case}");
         }
     }
 
     #[test]
     fn readers_add_up_within_a_moment_and_what_the_warp_reads_as_one_belongs_to_all() {
         let (mut shadow, now) = (LaneShadow::new(4), Moment::new(0, 7));
-        shadow.read(now, 0..2, &[1, 2]);
-        shadow.read(now, 0..2, &[1, 1]);
-        assert_eq!(shadow.write(now, 0..1, &[1]), None);
-        assert_eq!(shadow.write(now, 1..2, &[1]), Some((1, Hazard::Read(SEVERAL))));
-        shadow.read(now, 2..4, &[SEVERAL; 2]);
-        assert_eq!(shadow.write(now, 2..4, &[0, 0]), Some((2, Hazard::Read(SEVERAL))));
-        assert_eq!(shadow.read(now, 3..4, &[SEVERAL]), Some((3, Hazard::Written(0))));
+        shadow.read(now, 0..2, &[1, 2], &Together);
+        shadow.read(now, 0..2, &[1, 1], &Together);
+        assert_eq!(shadow.write(now, 0..1, &[1], &Together), None);
+        assert_eq!(shadow.write(now, 1..2, &[1], &Together), Some((1, Hazard::Read(SEVERAL))));
+        shadow.read(now, 2..4, &[SEVERAL; 2], &Together);
+        assert_eq!(shadow.write(now, 2..4, &[0, 0], &Together), Some((2, Hazard::Read(SEVERAL))));
+        assert_eq!(shadow.read(now, 3..4, &[SEVERAL], &Together), Some((3, Hazard::Written(0))));
         shadow.landed(Moment::new(0, 8), 3..4, 9);
-        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[9]), None);
-        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[8]), Some((3, Hazard::Written(9))));
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[9], &Together), None);
+        assert_eq!(shadow.read(Moment::new(0, 8), 3..4, &[8], &Together), Some((3, Hazard::Written(9))));
     }
 }

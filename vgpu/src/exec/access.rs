@@ -7,7 +7,7 @@ use super::warp::Warp;
 use super::worker::{BlockMemory, LOCAL_WINDOW, PARAM_WINDOW, SHARED_WINDOW, Site, Worker};
 use crate::check::FindingKind;
 use crate::check::global::{Actor, Collision, Seen, Touch};
-use crate::check::lanes::{Hazard, SEVERAL};
+use crate::check::lanes::{Apart, Hazard, SEVERAL, Together};
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, NO_SYM, Op, Order, Space};
@@ -247,16 +247,17 @@ impl<'e> Worker<'e> {
                 let (mine, rest) = owners.split_at(range.len());
                 owners = rest;
                 let hazard = match &w.parted {
-                    None if writes => b.lanes.write(now, range.clone(), mine),
-                    None => b.lanes.read(now, range.clone(), mine),
+                    None if writes => b.lanes.write(now, range.clone(), mine, &Together),
+                    None => b.lanes.read(now, range.clone(), mine, &Together),
                     Some(parted) => {
-                        let at = |granule: usize| i64::from(b.shadow.byte_of(granule)) - first;
+                        let at = |granule: usize| i64::from(b.shadow.byte_of(range.start + granule)) - first;
                         let all = is_collective(req.inst.op);
                         let touching = |granule| if all { FULL } else { touched.lanes_in(at(granule), 1 << b.shadow.shift()) };
+                        let apart = Apart { parted, touching };
                         if writes {
-                            b.lanes.write_parted(now, range.clone(), mine, parted, touching)
+                            b.lanes.write(now, range.clone(), mine, &apart)
                         } else {
-                            b.lanes.read_parted(now, range.clone(), mine, parted, touching)
+                            b.lanes.read(now, range.clone(), mine, &apart)
                         }
                     }
                 };

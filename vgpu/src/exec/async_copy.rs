@@ -9,6 +9,7 @@ use super::step::Turn;
 use super::warp::Warp;
 use super::worker::{BlockMemory, Worker};
 use crate::check::FindingKind;
+use crate::check::lanes::{Apart, Together};
 use crate::check::shared::Trouble;
 use crate::launch::Fault;
 use crate::ptx::op::{Inst, Mbar, Order, Space};
@@ -59,8 +60,10 @@ impl Worker<'_> {
                 } else {
                     let owners = &[lane as u32; 16][..range.len()];
                     match &w.parted {
-                        None => b.lanes.write(w.moment(), range.clone(), owners),
-                        Some(parted) => b.lanes.write_parted(w.moment(), range.clone(), owners, parted, |_| 1 << lane),
+                        None => b.lanes.write(w.moment(), range.clone(), owners, &Together),
+                        Some(parted) => {
+                            b.lanes.write(w.moment(), range.clone(), owners, &Apart { parted, touching: |_| 1 << lane })
+                        }
                     }
                 };
                 let hazard = hazard.filter(|&(at, _)| !b.shadow.in_flight(at)).map(|(at, hazard)| (at, Trouble::Lane(hazard)));

@@ -19,17 +19,15 @@ extern "C" __global__ void roof_f32(float *out, int rounds, float a, float b) { 
 
 extern "C" __global__ void roof_f64(float *out, int rounds, double a, double b) { CHAINS(double); }
 
-// Four accumulators per warp; operands stay in registers. All shapes here take four registers of A and two of B: 1.0 in halves, bytes as they come.
-#define TENSOR(NAME, SUM, AS, SHAPE, TYPES)                                                                                        \
+// Four accumulators per warp; operands stay in registers: 1.0 in halves, bytes as they come. MULTIPLY adds the product of a and b to c.
+#define TENSOR(NAME, SUM, MULTIPLY)                                                                                                 \
     extern "C" __global__ void NAME(float *out, int rounds) {                                                                       \
         SUM d[4][4] = {};                                                                                                           \
         unsigned a[4] = {0x3c003c00u, threadIdx.x, 0x3c003c00u, 0x38003800u}, b[2] = {0x3c003c00u, threadIdx.x};                    \
         for (int r = 0; r < rounds; ++r) {                                                                                          \
             _Pragma("unroll") for (int i = 0; i < 16; ++i) {                                                                        \
                 SUM *c = d[i % 4];                                                                                                  \
-                asm volatile("mma.sync.aligned." SHAPE ".row.col." TYPES " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"   \
-                             : AS(c[0]), AS(c[1]), AS(c[2]), AS(c[3])                                                               \
-                             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));                                   \
+                MULTIPLY;                                                                                                           \
             }                                                                                                                       \
         }                                                                                                                           \
         SUM sum = 0;                                                                                                                \
@@ -37,16 +35,24 @@ extern "C" __global__ void roof_f64(float *out, int rounds, double a, double b) 
         KEEP(sum);                                                                                                                  \
     }
 
+// All shapes from 8.0 on take four registers of A and two of B.
+#define WHOLE(AS, SHAPE, TYPES)                                                                                                     \
+    asm volatile("mma.sync.aligned." SHAPE ".row.col." TYPES " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"               \
+                 : AS(c[0]), AS(c[1]), AS(c[2]), AS(c[3])                                                                           \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
+// 7.5 multiplies halves only, and half as deep at a time.
+#define HALF(AT)                                                                                                                    \
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"                    \
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])                                                                   \
+                 : "r"(a[2 * (AT)]), "r"(a[2 * (AT) + 1]), "r"(b[AT]))
+
 #if __CUDA_ARCH__ >= 800
-TENSOR(roof_f16, float, "+f", "m16n8k16", "f32.f16.f16.f32")
-TENSOR(roof_bf16, float, "+f", "m16n8k16", "f32.bf16.bf16.f32")
-TENSOR(roof_tf32, float, "+f", "m16n8k8", "f32.tf32.tf32.f32")
-TENSOR(roof_int8, int, "+r", "m16n8k32", "s32.s8.s8.s32")
-#else
-extern "C" __global__ void roof_f16(float *out, int rounds) {}
-extern "C" __global__ void roof_bf16(float *out, int rounds) {}
-extern "C" __global__ void roof_tf32(float *out, int rounds) {}
-extern "C" __global__ void roof_int8(float *out, int rounds) {}
+TENSOR(roof_f16, float, WHOLE("+f", "m16n8k16", "f32.f16.f16.f32"))
+TENSOR(roof_bf16, float, WHOLE("+f", "m16n8k16", "f32.bf16.bf16.f32"))
+TENSOR(roof_tf32, float, WHOLE("+f", "m16n8k8", "f32.tf32.tf32.f32"))
+TENSOR(roof_int8, int, WHOLE("+r", "m16n8k32", "s32.s8.s8.s32"))
+#elif __CUDA_ARCH__ >= 750
+TENSOR(roof_f16, float, HALF(0); HALF(1))
 #endif
 
 // Reads of 16 bytes per thread around the first-level cache (.cg), so that what is measured is the level behind it.

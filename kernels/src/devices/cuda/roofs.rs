@@ -3,7 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `flop_per_s`, `flop_per_s_f64` | fused multiply-adds on the SIMT pipes |
-//! | `flop_per_s_f16`, `_bf16`, `_tf32`, `_int8` | tensor cores by `mma.sync` (8.0 and later), operations for `int8`; 9.0's own `wgmma` reaches more |
+//! | `flop_per_s_f16`, `_bf16`, `_tf32`, `_int8` | tensor cores by `mma.sync` (7.5: `f16` alone), operations for `int8`; 9.0's own `wgmma` reaches more |
 //! | `l1_bytes_per_s` | reads of shared memory |
 //! | `l2_bytes_per_s` | reads of half of the second-level cache |
 //! | `dram_bytes_per_s` | reads of sixteen times that cache |
@@ -47,7 +47,8 @@ const BLOCKS: u32 = 4;
 const UNROLLED: f64 = 16.0;
 /// Main memory is read through a buffer of so many second-level caches: what of it is left from the pass before is at most a sixteenth.
 const DRAM_CACHES: u64 = 16;
-/// Tensor cores by element type: kernel, products summed by one `mma.sync` of 16 × 8 sums, operations that no multiprocessor so far exceeds in a clock.
+/// Tensor cores by element type: kernel, products that a step of it adds to each of 16 × 8 sums, operations that no multiprocessor so far exceeds in a
+/// clock.
 const TENSOR: [(&str, &str, f64, f64); 4] = [
     ("flop_per_s_f16", "roof_f16", 16.0, 16384.0),
     ("flop_per_s_bf16", "roof_bf16", 16.0, 16384.0),
@@ -57,6 +58,15 @@ const TENSOR: [(&str, &str, f64, f64); 4] = [
 
 /// The roofs, and a sentence for each that there is none of.
 pub(super) type Roofs = (Vec<Roof>, Vec<String>);
+
+/// What the families multiply on tensor cores of `arch`: halves come first, and are all there is on 7.5.
+fn tensor(arch: Architecture) -> &'static [(&'static str, &'static str, f64, f64)] {
+    match arch {
+        arch if arch >= Architecture::new(8, 0) => &TENSOR,
+        arch if arch >= Architecture::new(7, 5) => &TENSOR[..1],
+        _ => &[],
+    }
+}
 
 /// Measures all roofs; a few seconds.
 pub(super) fn measure(machine: &Machine) -> Roofs {
@@ -94,7 +104,7 @@ struct Roofed<'a> {
 impl<'a> Bench<'a> {
     fn new(machine: &'a Machine) -> Result<Self, DeviceError> {
         let plain = ["roof_f32", "roof_f64", "roof_read", "roof_triad", "roof_shared"];
-        let kernels = plain.into_iter().chain(TENSOR.map(|(_, kernel, ..)| kernel)).collect();
+        let kernels = plain.into_iter().chain(tensor(machine.gpu().arch).iter().map(|(_, kernel, ..)| *kernel)).collect();
         let unit = Unit { texts: vec![TEXT], defines: Vec::new(), include: Include::None, kernels, arch_specific: false };
         let (_, module) = machine.load(&unit)?;
         let context = machine.context()?;
@@ -117,12 +127,11 @@ impl<'a> Bench<'a> {
             simt("flop_per_s_f64", "roof_f64", &double, (UNROLLED * 8.0 * 2.0, 128.0)),
             simt("l1_bytes_per_s", "roof_shared", &plain, (UNROLLED * 16.0, 128.0)),
         ];
-        if self.machine.gpu().arch >= Architecture::new(8, 0) {
-            // By the 32 threads of a warp together.
-            let tensor =
-                |(name, kernel, depth, most)| simt(name, kernel, &plain, (UNROLLED * 2.0 * 16.0 * 8.0 * depth / 32.0, most));
-            roofs.extend(TENSOR.map(tensor));
-        }
+        // By the 32 threads of a warp together.
+        let by_warp = |&(name, kernel, depth, most): &(_, _, f64, f64)| {
+            simt(name, kernel, &plain, (UNROLLED * 2.0 * 16.0 * 8.0 * depth / 32.0, most))
+        };
+        roofs.extend(tensor(self.machine.gpu().arch).iter().map(by_warp));
         let llc = self.machine.info.llc_bytes();
         let most = if self.machine.gpu().simulated { MODELLED_BYTES } else { [u64::MAX; 2] };
         let (cached, main) = ((llc / 2).min(most[0]), (DRAM_CACHES * llc).min(most[1]));

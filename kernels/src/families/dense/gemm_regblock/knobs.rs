@@ -2,7 +2,7 @@
 
 use crate::devices::cpu::micro::{Isa, Kernels, Real};
 use crate::families::dense::Gemm;
-use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter};
+use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter, Value};
 
 /// Which micro-panel loop is outer: `jr` over columns of B, `ir` over rows of A.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +47,18 @@ impl Plan {
 
     /// The configuration of this plan.
     pub(super) fn config(&self) -> Config {
-        let sizes = [
-            ("tile_m", self.tile_m),
-            ("tile_n", self.tile_n),
-            ("tile_k", self.tile_k),
-            ("micro_m", self.micro_m),
-            ("micro_n", self.micro_n),
-        ];
-        let named = sizes.into_iter().fold(Named::default(), |named, (name, size)| named.with(name, size as u64));
         let order = LoopOrder::NAMES[usize::from(self.loop_order == LoopOrder::IrJr)];
-        Config(named.with("isa", self.isa.name()).with("loop_order", order).with("threads", self.threads as u64))
+        let values: [(&str, Value); 8] = [
+            ("tile_m", (self.tile_m as u64).into()),
+            ("tile_n", (self.tile_n as u64).into()),
+            ("tile_k", (self.tile_k as u64).into()),
+            ("micro_m", (self.micro_m as u64).into()),
+            ("micro_n", (self.micro_n as u64).into()),
+            ("isa", self.isa.name().into()),
+            ("loop_order", order.into()),
+            ("threads", (self.threads as u64).into()),
+        ];
+        Config(Named(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
     /// Blocks cut to the problem, and knobs that then decide nothing at their canonical value.
@@ -110,6 +112,15 @@ fn shapes(isa: Isa, dtype: Dtype) -> (Vec<(usize, usize)>, (usize, usize)) {
     }
 }
 
+/// Whether `isa` has a kernel of that shape: asked for every configuration of a space, so nothing is listed for it.
+fn has_shape(isa: Isa, dtype: Dtype, (mr, nr): (usize, usize)) -> bool {
+    match dtype {
+        Dtype::F32 => f32::table(isa).is_some_and(|kernels| kernels.shape(mr, nr).is_some()),
+        Dtype::F64 => f64::table(isa).is_some_and(|kernels| kernels.shape(mr, nr).is_some()),
+        _ => false,
+    }
+}
+
 /// Lanes of a vector of `isa`.
 pub(super) fn lanes(isa: Isa, dtype: Dtype) -> usize {
     isa.vector_bytes() / usize::try_from(dtype.bytes()).expect("4 or 8")
@@ -140,10 +151,10 @@ pub(super) fn check(gemm: &Gemm, plan: &Plan, device: &DeviceInfo) -> Result<(),
 }
 
 fn check_shape(gemm: &Gemm, plan: &Plan) -> Result<(), Misfit> {
-    let (sizes, _) = shapes(plan.isa, gemm.dtype);
-    if sizes.contains(&(plan.micro_m, plan.micro_n)) {
+    if has_shape(plan.isa, gemm.dtype, (plan.micro_m, plan.micro_n)) {
         return Ok(());
     }
+    let (sizes, _) = shapes(plan.isa, gemm.dtype);
     let rows = sizes.iter().filter(|(_, nr)| *nr == plan.micro_n).map(|(mr, _)| *mr).max();
     let limit = match rows {
         Some(most) => format!("with `micro_n={}` `micro_m` is at most {most}", plan.micro_n),
