@@ -83,8 +83,9 @@ impl Progress {
 
     /// The end.
     pub fn finish(&mut self) {
-        self.bar.finish_and_clear();
+        // Before the bar is: that sets it to all points, measured or not.
         self.line(true);
+        self.bar.finish_and_clear();
     }
 
     fn state(&self) -> String {

@@ -36,7 +36,7 @@ fn a_librarys_threads_are_not_pinned_to_the_processor_of_the_thread_that_calls_i
         return;
     }
     let free = mask(&std::process::id().to_string());
-    // As in a worker, which measures roofs first: the device's own threads are there, and the caller is pinned.
+    // As in a worker that has measured before: the device's own threads are there, and the caller is pinned.
     let device = CpuDevice::open("cpu:2t", Path::new("/sys")).expect("a device");
     let mut first = loaded(&device, "gemm_naive", 8);
     let config = Config(Named(vec![("loop_order".into(), "ijk".into())]));

@@ -246,10 +246,16 @@ fn a_sensor_that_stands_still_or_dies_is_an_error_never_a_zero() {
     assert!(gone.starts_with("power sensor: no RAPL: "), "{gone}");
 }
 
+/// What the calling thread hands on to the threads and processes it starts is what it had, until it measures itself.
 #[test]
-fn roofs_cover_every_cache_the_machine_reports() {
+fn roofs_cover_every_cache_the_machine_reports_and_leave_the_thread_unpinned() {
     let device = CpuDevice::open("cpu:1t", small_caches().path()).expect("a device");
+    let processors = || std::thread::available_parallelism().expect("Linux knows").get();
+    let before = processors();
     let roofs = device.roofs();
+    assert_eq!(processors(), before);
+    device.load(&Doubling, &problem(10)).expect("it fits");
+    assert_eq!(processors(), 1);
     for name in ["flop_per_s", "flop_per_s_f64", "l1_bytes_per_s", "dram_bytes_per_s", "flop_per_s_all", "dram_bytes_per_s_all"] {
         assert_eq!(roofs.iter().filter(|roof| roof.name == name).count(), 1, "{name}");
     }

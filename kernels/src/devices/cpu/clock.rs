@@ -91,14 +91,21 @@ pub(crate) fn pin_to(index: usize) {
     }
 }
 
-/// Runs `job` with the calling thread free to use every allowed processor, and takes it back to its own afterwards: threads that a
-/// library starts in `job` inherit the freedom, and would inherit the pin.
-pub(crate) fn unpinned<T>(job: impl FnOnce() -> T) -> T {
+/// Runs `job`, which may pin the calling thread, and gives the thread back the processors it had.
+pub(crate) fn giving_back<T>(job: impl FnOnce() -> T) -> T {
     let own = processors_of(0);
-    keep_to(allowed_processors());
     let result = job();
     keep_to(&own);
     result
+}
+
+/// Runs `job` with the calling thread free to use every allowed processor, and takes it back to its own afterwards: threads that a
+/// library starts in `job` inherit the freedom, and would inherit the pin.
+pub(crate) fn unpinned<T>(job: impl FnOnce() -> T) -> T {
+    giving_back(|| {
+        keep_to(allowed_processors());
+        job()
+    })
 }
 
 #[cfg(test)]

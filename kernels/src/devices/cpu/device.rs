@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::clock::giving_back;
 use super::flush::Flush;
 use super::loaded::CpuLoaded;
 use super::rapl::Rapl;
@@ -12,7 +13,8 @@ use crate::{Device, DeviceError, DeviceInfo, EnergySource, Family, Loaded, Probl
 
 /// The machine's processor, or some of its threads.
 ///
-/// The first measurement pins the calling thread to the first processor the process may use; opening the device only looks.
+/// Loading a problem pins the calling thread to the first processor the process may use; opening the device only looks, and measuring its roofs leaves the
+/// thread as it was: a process that then starts others, or threads that predict, would hand on the pin.
 #[derive(Debug)]
 pub struct CpuDevice {
     machine: Rc<Machine>,
@@ -64,7 +66,7 @@ impl Device for CpuDevice {
     }
 
     fn roofs(&self) -> Vec<Roof> {
-        roofs::measure(&self.machine.info, self.machine.team())
+        giving_back(|| roofs::measure(&self.machine.info, self.machine.team()))
     }
 
     fn energy_source(&self) -> EnergySource {

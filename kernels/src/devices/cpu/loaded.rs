@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use super::clock::pin_to;
 use super::device::Machine;
 use super::stopwatch::{Meter, Stopwatch, Times};
 use super::{CpuIo, CpuProgram, Pages, energy, info, rapl::Rapl, thread_cpu_s, wall_s};
@@ -28,13 +29,14 @@ pub(super) struct CpuLoaded {
 }
 
 impl CpuLoaded {
-    /// Fills the operands.
+    /// Fills the operands. From here on the calling thread measures, on the first processor.
     pub(super) fn new(machine: Rc<Machine>, family: &'static dyn Family, problem: &Problem) -> Result<Self, DeviceError> {
         family.check_problem(problem)?;
         check_dtype(family, problem.dtype, &machine.info)?;
         let config = family.default_config(problem, &machine.info);
         let bytes = family.resident_bytes(problem, &config, &machine.info);
         DeviceError::unless_room("the operands", bytes, info::memory().available)?;
+        pin_to(0);
         Ok(Self {
             machine,
             family,
