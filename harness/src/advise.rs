@@ -71,6 +71,8 @@ pub struct Advice {
     pub cache: CacheMode,
     /// The family's default.
     pub default: Point,
+    /// What is predicted of it; nothing where the model wants clocks to be named, which a default leaves alone.
+    pub of_default: Option<Ranked>,
     /// Best prediction first.
     pub ranked: Vec<(Point, Ranked)>,
     /// Configurations looked at.
@@ -90,7 +92,10 @@ pub fn advise(predictor: &Predictor, question: &Question, facts: &RunFacts, top:
     let frame = asked_frame(points.iter().copied(), facts, question.cache)?;
     let ranked = rank(predictor, &frame, top)?;
     let ranked = ranked.into_iter().map(|ranked| (points[ranked.row].clone(), ranked)).collect();
-    Ok(Advice { cache: question.cache, default: default_point(question, facts)?, ranked, candidates: points.len() })
+    let default = default_point(question, facts)?;
+    let alone = asked_frame([&default].into_iter(), facts, question.cache)?;
+    let of_default = rank(predictor, &alone, 1).ok().and_then(|mut ranked| ranked.pop());
+    Ok(Advice { cache: question.cache, default, of_default, ranked, candidates: points.len() })
 }
 
 /// The family's default configuration as a point of its own, whether or not the space swept holds it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::DataFrame;
 use tilecast_kernels::{CacheMode, DeviceInfo, Dtype, Value};
-use tilecast_models::{EvaluateOptions, FitOptions, Predictor, Preset, Score, Split, evaluate, fit};
+use tilecast_models::{EvaluateOptions, FitOptions, Predictor, Preset, Ranked, Score, Split, evaluate, fit};
 use tilecast_reports::input::{Candidate, Estimate, Recommendation};
 use tilecast_runs::query::filter;
 use tilecast_runs::row::Row;
@@ -333,20 +333,19 @@ fn estimate(row: &Row) -> Option<Estimate> {
 
 fn recommendation(advice: &Advice, measured: &HashMap<String, Row>) -> Recommendation {
     let measured = |point: &Point| measured.get(&point.experiment_id).and_then(estimate);
-    let candidate =
-        |point: &Point, predicted| Candidate { config: point.config.to_string(), predicted, measured: measured(point) };
-    let top: Vec<Candidate> = advice
-        .ranked
-        .iter()
-        .map(|(point, ranked)| candidate(point, Some(Estimate { seconds: ranked.predicted, interval: ranked.lo.zip(ranked.hi) })))
-        .collect();
+    let candidate = |point: &Point, ranked: Option<&Ranked>| Candidate {
+        config: point.config.to_string(),
+        predicted: ranked.map(|ranked| Estimate { seconds: ranked.predicted, interval: ranked.lo.zip(ranked.hi) }),
+        measured: measured(point),
+    };
+    let top: Vec<Candidate> = advice.ranked.iter().map(|(point, ranked)| candidate(point, Some(ranked))).collect();
     let seconds = |candidate: &&Candidate| candidate.measured.map_or(f64::INFINITY, |measured| measured.seconds);
     let recommended = top.iter().min_by(|a, b| seconds(a).total_cmp(&seconds(b))).cloned().unwrap_or_default();
     Recommendation {
         family: advice.default.problem.family.clone(),
         problem: advice.default.problem.to_string(),
         held_out: true,
-        default: Some(candidate(&advice.default, None)),
+        default: Some(candidate(&advice.default, advice.of_default.as_ref())),
         recommended,
         top,
         exhaustive: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 use tilecast_kernels::CacheMode;
-use tilecast_models::Target;
+use tilecast_models::{Ranked, Target};
 use tilecast_runs::row::Row;
 use tilecast_runs::schema::col;
 
@@ -125,37 +125,30 @@ fn time(point: &Point, measured: Option<&Measured>) -> Option<f64> {
 }
 
 fn as_json(advice: &Advice, measured: Option<&Measured>) -> Json {
-    let ranked = advice.ranked.iter().map(|(point, ranked)| {
-        json!({ "config": point.config.to_string(), "is_default": point.is_default, "predicted_s": ranked.predicted,
-                "predicted_lo_s": ranked.lo, "predicted_hi_s": ranked.hi, "measured_s": time(point, measured) })
-    });
+    let one = |point: &Point, ranked: Option<&Ranked>| {
+        json!({ "config": point.config.to_string(), "is_default": point.is_default, "predicted_s": ranked.map(|ranked| ranked.predicted),
+                "predicted_lo_s": ranked.and_then(|ranked| ranked.lo), "predicted_hi_s": ranked.and_then(|ranked| ranked.hi),
+                "measured_s": time(point, measured) })
+    };
     json!({
         "problem": advice.default.problem.to_string(),
         "candidates": advice.candidates,
-        "default": { "config": advice.default.config.to_string(), "measured_s": time(&advice.default, measured) },
-        "ranked": ranked.collect::<Vec<_>>(),
+        "default": one(&advice.default, advice.of_default.as_ref()),
+        "ranked": advice.ranked.iter().map(|(point, ranked)| one(point, Some(ranked))).collect::<Vec<_>>(),
     })
 }
 
 fn print(advice: &Advice, measured: Option<&Measured>) {
     terminal::say(format_args!("{}: {} configurations ranked", advice.default.problem, advice.candidates));
     let shown = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), terminal::seconds);
-    let mut rows: Vec<Vec<String>> = advice
-        .ranked
-        .iter()
-        .map(|(point, ranked)| {
-            let between = interval(Target::Time, (ranked.lo, ranked.hi));
-            let config = if point.is_default { format!("{} (default)", point.config) } else { point.config.to_string() };
-            vec![config, terminal::seconds(ranked.predicted), between, shown(time(point, measured))]
-        })
-        .collect();
+    let row = |point: &Point, ranked: Option<&Ranked>| {
+        let between = ranked.map_or_else(String::new, |ranked| interval(Target::Time, (ranked.lo, ranked.hi)));
+        let config = if point.is_default { format!("{} (default)", point.config) } else { point.config.to_string() };
+        vec![config, shown(ranked.map(|ranked| ranked.predicted)), between, shown(time(point, measured))]
+    };
+    let mut rows: Vec<Vec<String>> = advice.ranked.iter().map(|(point, ranked)| row(point, Some(ranked))).collect();
     if !advice.ranked.iter().any(|(point, _)| point.is_default) {
-        rows.push(vec![
-            format!("{} (default)", advice.default.config),
-            String::new(),
-            String::new(),
-            shown(time(&advice.default, measured)),
-        ]);
+        rows.push(row(&advice.default, advice.of_default.as_ref()));
     }
     terminal::say(terminal::table(&["configuration", "predicted", "90 % interval", "measured"], rows));
     match measured {

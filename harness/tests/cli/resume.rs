@@ -129,7 +129,7 @@ fn control_c_leaves_a_clean_store_and_the_same_command_resumes() {
 }
 
 #[test]
-fn control_c_while_a_recommendation_is_measured_is_told_by_the_exit_code() {
+fn control_c_while_a_recommendation_is_measured_is_told_with_what_was_measured_until_then() {
     let dir = Workdir::new();
     dir.file("small.toml", SMALL.replace("m = 48", "m = [40, 48, 56]"));
     dir.run_to(0, &["sweep", "small.toml", "-o", "store", "-q"]);
@@ -140,7 +140,12 @@ fn control_c_while_a_recommendation_is_measured_is_told_by_the_exit_code() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
     wait_for_samples(&dir, &mut child, 1);
     signal(&child, "-INT");
-    assert_eq!(child.wait().expect("ends").code(), Some(1));
+    let ended = child.wait_with_output().expect("ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("interrupted: `store` keeps what was measured"), "{said}");
+    let progress: Vec<(&str, &str)> = said.lines().filter_map(|line| line.split_once(" points,")?.0.split_once('/')).collect();
+    assert!(!progress.is_empty() && progress.iter().all(|(done, all)| done != all), "not all was measured: {said}");
 }
 
 #[test]

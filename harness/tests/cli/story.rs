@@ -58,6 +58,8 @@ fn a_model_of_a_store_predicts_ranks_and_is_told_from_other_files() {
     let predicted: Vec<f64> =
         ranking["ranked"].as_array().expect("ranked").iter().map(|r| r["predicted_s"].as_f64().expect("s")).collect();
     assert!(predicted.len() == 5 && predicted.windows(2).all(|pair| pair[0] <= pair[1]), "{predicted:?}");
+    let default = &ranking["default"];
+    assert!(default["is_default"] == true && default["predicted_s"].as_f64() > Some(0.0), "{default}");
 
     dir.file("small.toml", SMALL);
     let points = dir.json(0, &["predict", "m.model", "small.toml", "--json"]);
