@@ -17,6 +17,7 @@
 //! | [`kernel_name`] | what the name of a GEMM kernel says |
 
 pub mod audit;
+mod claims;
 pub mod device;
 pub mod export;
 pub mod extra;
@@ -25,7 +26,6 @@ pub mod id;
 pub mod import;
 pub mod journal;
 pub mod kernel_name;
-mod pages;
 mod quantile;
 pub mod query;
 pub mod row;

@@ -11,9 +11,9 @@ use polars::prelude::*;
 use super::compact::{Seen, ranked};
 use super::migrate::{self, OURS};
 use super::{Contents, DEPTH, Faults, Journals, Read, Store, StoreError, failed};
+use crate::claims;
 use crate::frame;
 use crate::journal::{self, JournalError};
-use crate::pages;
 use crate::row::Row;
 use crate::schema::col;
 
@@ -179,12 +179,15 @@ pub(super) fn read_columns(path: &Path, names: Option<Vec<String>>) -> Result<Da
         .map_err(|error| corrupt(format!("is no readable parquet: {error}")))
 }
 
-/// Page headers first: the decoder takes them on trust.
-fn decode(file: File, names: Option<Vec<String>>) -> PolarsResult<DataFrame> {
+/// Footer and page headers first: the decoder takes them on trust.
+fn decode(mut file: File, names: Option<Vec<String>>) -> PolarsResult<DataFrame> {
+    let wrong = |why: String| polars_err!(ComputeError: "{why}");
     let headers = file.try_clone()?;
+    claims::check_footer(&headers).map_err(wrong)?;
+    file.rewind()?;
     let mut reader = ParquetReader::new(file);
     let metadata = reader.get_metadata()?.clone();
-    pages::check(headers, &metadata, 0..metadata.row_groups.len()).map_err(|why| polars_err!(ComputeError: "{why}"))?;
+    claims::check_pages(headers, &metadata, 0..metadata.row_groups.len()).map_err(wrong)?;
     let frame = reader.with_columns(names).finish()?;
     let whole = frame.columns().iter().all(|column| column.len() == frame.height());
     if whole { Ok(frame) } else { Err(polars_err!(ComputeError: "its columns differ in length")) }

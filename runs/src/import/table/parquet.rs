@@ -9,10 +9,10 @@ use polars::io::mmap::MmapBytesReader;
 use polars::io::parquet::metadata::FileMetadataRef;
 use polars::prelude::*;
 
+use crate::claims;
 use crate::import::ImportError;
 use crate::import::csv_table::{BATCH_BYTES, LONGEST_RECORD};
 use crate::import::source::{Seekable, Source};
-use crate::pages;
 
 /// A table being read. Only the slice in hand is decoded.
 pub(super) struct ParquetTable<'s> {
@@ -30,6 +30,8 @@ impl<'s> ParquetTable<'s> {
     /// Reads the footer.
     pub(super) fn open(source: &'s Source<'s>) -> Result<Self, ImportError> {
         let file = source.seekable()?;
+        let footer = handle(&file).map_err(|error| bad(source, error.to_string()))?;
+        claims::check_footer(footer).map_err(|why| bad(source, why))?;
         let read = |reader: ParquetReader<Box<dyn MmapBytesReader>>| {
             let mut reader = reader;
             let metadata = reader.get_metadata()?.clone();
@@ -114,7 +116,7 @@ impl<'s> ParquetTable<'s> {
     /// Refuses what the decoder would take on trust.
     fn check_pages(&self) -> Result<(), ImportError> {
         let file = handle(&self.file).map_err(|error| bad(self.source, error.to_string()))?;
-        pages::check(file, &self.metadata, self.group..self.group + 1).map_err(|why| bad(self.source, why))
+        claims::check_pages(file, &self.metadata, self.group..self.group + 1).map_err(|why| bad(self.source, why))
     }
 }
 

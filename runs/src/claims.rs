@@ -1,7 +1,8 @@
-//! What the page headers of a Parquet file claim, read before any page is unpacked.
+//! What the footer and the page headers of a Parquet file claim, read before the footer is taken and before any page is unpacked.
 //!
-//! The reader trusts them with the sizes of its buffers: a page of -1 values makes it ask for 2^61 bytes, and a failed allocation ends
-//! the program. Found by fuzzing. Headers are Thrift structs in the compact protocol (parquet.thrift, `PageHeader`).
+//! The reader trusts them with the sizes of its buffers: a page of -1 values, or a list of 2^28 row groups in a footer of six kilobytes, makes it ask
+//! for more bytes than there are, and a failed allocation ends the program. Found by fuzzing. Both are Thrift structs in the compact protocol
+//! (parquet.thrift, `FileMetaData` and `PageHeader`).
 
 use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -10,8 +11,8 @@ use polars::io::parquet::metadata::FileMetadata;
 
 /// Bytes of a page when unpacked: writers make pages of about 1 MiB, some of 100.
 const MOST_BYTES: i64 = 512 << 20;
-/// Structs within structs, above which a header is none.
-const DEPTH: u32 = 8;
+/// Structs and lists within each other, above which a header or a footer is none.
+const DEPTH: u32 = 16;
 
 /// A column of a row group: where its pages lie, and how many values they have together.
 struct Chunk {
@@ -19,19 +20,41 @@ struct Chunk {
     values: i64,
 }
 
+/// Walks the footer. What has none is left to the reader to refuse.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub(crate) fn check_footer(mut file: impl Read + Seek) -> Result<(), String> {
+    let words = |error: std::io::Error| error.to_string();
+    let length = file.seek(SeekFrom::End(0)).map_err(words)?;
+    let mut tail = [0; 8];
+    if length < 12 {
+        return Ok(());
+    }
+    file.seek(SeekFrom::End(-8)).map_err(words)?;
+    file.read_exact(&mut tail).map_err(words)?;
+    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    if &tail[4..] != b"PAR1" || footer + 12 > length {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(length - 8 - footer)).map_err(words)?;
+    let mut reader = Thrift { file: BufReader::new(file.take(footer)), read: 0, end: Some(footer) };
+    reader.skip(kind::STRUCT, 0).map_err(|why| format!("footer: {why}"))
+}
+
 /// Walks the headers of all columns of some row groups.
 ///
 /// # Errors
 /// What is wrong with the first bad one, in words.
-pub(crate) fn check(file: impl Read + Seek, metadata: &FileMetadata, groups: Range<usize>) -> Result<(), String> {
-    let mut reader = Headers { file: BufReader::with_capacity(4096, file), read: 0 };
+pub(crate) fn check_pages(file: impl Read + Seek, metadata: &FileMetadata, groups: Range<usize>) -> Result<(), String> {
+    let mut reader = Thrift { file: BufReader::with_capacity(4096, file), read: 0, end: None };
     for column in metadata.row_groups[groups].iter().flat_map(|group| group.parquet_columns()) {
         check_chunk(&mut reader, &Chunk { bytes: column.byte_range(), values: column.num_values() })?;
     }
     Ok(())
 }
 
-fn check_chunk(reader: &mut Headers<impl Read + Seek>, chunk: &Chunk) -> Result<(), String> {
+fn check_chunk(reader: &mut Thrift<impl Read + Seek>, chunk: &Chunk) -> Result<(), String> {
     let (mut at, mut values) = (chunk.bytes.start, 0);
     while at < chunk.bytes.end && values < chunk.values {
         reader.file.seek(SeekFrom::Start(at)).map_err(|error| error.to_string())?;
@@ -69,16 +92,19 @@ mod kind {
     pub(super) const I32: u8 = 5;
     pub(super) const DOUBLE: u8 = 7;
     pub(super) const BINARY: u8 = 8;
+    pub(super) const LIST: std::ops::RangeInclusive<u8> = 9..=10;
     pub(super) const STRUCT: u8 = 12;
 }
 
-struct Headers<R: Read> {
+struct Thrift<R: Read> {
     file: BufReader<R>,
-    /// Bytes of this header so far.
+    /// Bytes of this struct so far.
     read: u64,
+    /// Bytes that it has in all, where that is known: lists are then weighed against what is left.
+    end: Option<u64>,
 }
 
-impl<R: Read> Headers<R> {
+impl<R: Read> Thrift<R> {
     fn header(&mut self) -> Result<Page, String> {
         let (mut page, mut id) = (Page::default(), 0);
         loop {
@@ -136,9 +162,23 @@ impl<R: Read> Headers<R> {
                     }
                 }
             }
-            // No header of a page has a list or a map.
-            _ => Err("is no page header".to_owned()),
+            what if kind::LIST.contains(&what) && depth < DEPTH && self.end.is_some() => self.list(depth + 1),
+            // No header of a page has a list, and nothing has a map.
+            _ => Err("is none".to_owned()),
         }
+    }
+
+    /// Passes a list, none of whose elements is less than a byte.
+    fn list(&mut self, depth: u32) -> Result<(), String> {
+        let byte = self.byte()?;
+        let count = if byte >> 4 == 15 { self.unsigned()? } else { u64::from(byte >> 4) };
+        let left = self.end.unwrap_or(u64::MAX).saturating_sub(self.read);
+        if count > left {
+            return Err(format!("claims a list of `{count}` elements, expected at most {left}: so many bytes are left"));
+        }
+        // Flags of a list, unlike those of a struct, are bytes.
+        let element = if byte & 15 <= 2 { kind::BYTE } else { byte & 15 };
+        (0..count).try_for_each(|_| self.skip(element, depth))
     }
 
     fn pass(&mut self, length: u64) -> Result<(), String> {
@@ -192,7 +232,7 @@ mod tests {
 
     fn checked(bytes: Vec<u8>, values: i64) -> Result<(), String> {
         let chunk = Chunk { bytes: 0..bytes.len() as u64, values };
-        check_chunk(&mut Headers { file: BufReader::new(Cursor::new(bytes)), read: 0 }, &chunk)
+        check_chunk(&mut Thrift { file: BufReader::new(Cursor::new(bytes)), read: 0, end: None }, &chunk)
     }
 
     #[test]
@@ -208,8 +248,39 @@ mod tests {
         refused(page(8, 5), "claims `-3` bytes");
         refused([page(8, 6), page(7, 6)].concat(), "page at byte `22` claims `-4` values");
         refused(two[..10].to_vec(), "is cut");
-        refused(vec![0x19, 0xff, 0xff], "is no page header");
-        refused([vec![0x1c; 64], vec![0; 64]].concat(), "is no page header");
+        refused(vec![0x19, 0xff, 0xff], "is none");
+        refused([vec![0x1c; 64], vec![0; 64]].concat(), "is none");
         refused(vec![0x15, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255], "more than 64 bits");
+    }
+
+    /// A file that is nothing but its ends and a footer.
+    fn footer(thrift: &[u8]) -> Result<(), String> {
+        let length = u32::try_from(thrift.len()).expect("a few bytes").to_le_bytes();
+        check_footer(Cursor::new([b"PAR1", thrift, &length, b"PAR1"].concat()))
+    }
+
+    #[test]
+    fn a_footers_lists_are_weighed_against_its_bytes() {
+        // A list of three short integers, one of two structs with a text each, one of two flags.
+        let honest = [0x19, 0x35, 2, 4, 6, 0x19, 0x2c, 0x18, 1, b'a', 0, 0x18, 1, b'b', 0, 0x19, 0x21, 1, 2, 0];
+        assert_eq!(footer(&honest), Ok(()));
+        for (thrift, why) in [
+            (
+                &[0x19, 0xfc, 0xff, 0xff, 0xff, 0x7f, 0, 0][..],
+                "footer: claims a list of `268435455` elements, expected at most 2",
+            ),
+            (&[0x19, 0x1c, 0x19, 0xf5, 0x14, 0, 0], "claims a list of `20` elements"),
+            (&[0x18, 100, b'a', 0], "is cut"),
+            (&[0x19, 0x35, 2], "claims a list of `3`"),
+            (&[0x1b, 0x01, 0x55, 1, 1, 0], "is none"),
+        ] {
+            let said = footer(thrift).expect_err("refused");
+            assert!(said.contains(why), "{said}");
+        }
+        let nested: Vec<u8> = std::iter::once(0x19).chain([0x19; 64]).collect();
+        assert!(footer(&nested).expect_err("refused").contains("is none"));
+        for no_footer in [&b""[..], b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", b"PAR1....\x01\0\0\0CSV1"] {
+            assert_eq!(check_footer(Cursor::new(no_footer)), Ok(()), "the reader says it better");
+        }
     }
 }
