@@ -39,7 +39,7 @@ pub(crate) fn check_footer(mut file: impl Read + Seek) -> Result<(), String> {
     }
     file.seek(SeekFrom::Start(length - 8 - footer)).map_err(words)?;
     let mut reader = Thrift { file: BufReader::new(file.take(footer)), read: 0, end: Some(footer) };
-    reader.skip(kind::STRUCT, 0).map_err(|why| format!("footer: {why}"))
+    reader.walk(&FOOTER, 0).map_err(|why| format!("footer: {why}"))
 }
 
 /// Walks the headers of all columns of some row groups.
@@ -92,9 +92,118 @@ mod kind {
     pub(super) const I32: u8 = 5;
     pub(super) const DOUBLE: u8 = 7;
     pub(super) const BINARY: u8 = 8;
-    pub(super) const LIST: std::ops::RangeInclusive<u8> = 9..=10;
+    pub(super) const LIST: u8 = 9;
     pub(super) const STRUCT: u8 = 12;
 }
+
+/// Fields of a struct, by number.
+type Fields = &'static [(i64, Shape)];
+
+/// What a field is. The reader goes by numbers alone: what says that it is of another type would lead it astray, to lists that nothing has weighed.
+enum Shape {
+    Flag,
+    Byte,
+    Int,
+    Binary,
+    Ints,
+    Binaries,
+    Struct(Fields),
+    Structs(Fields),
+}
+
+/// `FileMetaData`, as far as the reader takes it apart; other fields it passes over by the type that they say.
+const FOOTER: [(i64, Shape); 7] = [
+    (1, Shape::Int),
+    (2, Shape::Structs(&SCHEMA_ELEMENT)),
+    (3, Shape::Int),
+    (
+        4,
+        Shape::Structs(&[
+            (1, Shape::Structs(&COLUMN_CHUNK)),
+            (2, Shape::Int),
+            (3, Shape::Int),
+            (4, Shape::Structs(&[(1, Shape::Int), (2, Shape::Flag), (3, Shape::Flag)])),
+            (5, Shape::Int),
+            (6, Shape::Int),
+            (7, Shape::Int),
+        ]),
+    ),
+    (5, Shape::Structs(&[(1, Shape::Binary), (2, Shape::Binary)])),
+    (6, Shape::Binary),
+    (7, Shape::Structs(&[(1, Shape::Struct(&[])), (2, Shape::Struct(&[]))])),
+];
+
+const SCHEMA_ELEMENT: [(i64, Shape); 10] = [
+    (1, Shape::Int),
+    (2, Shape::Int),
+    (3, Shape::Int),
+    (4, Shape::Binary),
+    (5, Shape::Int),
+    (6, Shape::Int),
+    (7, Shape::Int),
+    (8, Shape::Int),
+    (9, Shape::Int),
+    (10, Shape::Struct(&LOGICAL_TYPE)),
+];
+
+const LOGICAL_TYPE: [(i64, Shape); 14] = [
+    (1, Shape::Struct(&[])),
+    (2, Shape::Struct(&[])),
+    (3, Shape::Struct(&[])),
+    (4, Shape::Struct(&[])),
+    (5, Shape::Struct(&[(1, Shape::Int), (2, Shape::Int)])),
+    (6, Shape::Struct(&[])),
+    (7, Shape::Struct(&TIME)),
+    (8, Shape::Struct(&TIME)),
+    (10, Shape::Struct(&[(1, Shape::Byte), (2, Shape::Flag)])),
+    (11, Shape::Struct(&[])),
+    (12, Shape::Struct(&[])),
+    (13, Shape::Struct(&[])),
+    (14, Shape::Struct(&[])),
+    (15, Shape::Struct(&[])),
+];
+
+/// `TimeType` and `TimestampType`: whether in UTC, and the unit.
+const TIME: [(i64, Shape); 2] =
+    [(1, Shape::Flag), (2, Shape::Struct(&[(1, Shape::Struct(&[])), (2, Shape::Struct(&[])), (3, Shape::Struct(&[]))]))];
+
+const COLUMN_CHUNK: [(i64, Shape); 7] = [
+    (1, Shape::Binary),
+    (2, Shape::Int),
+    (3, Shape::Struct(&COLUMN_META_DATA)),
+    (4, Shape::Int),
+    (5, Shape::Int),
+    (6, Shape::Int),
+    (7, Shape::Int),
+];
+
+const COLUMN_META_DATA: [(i64, Shape); 14] = [
+    (1, Shape::Int),
+    (2, Shape::Ints),
+    (3, Shape::Binaries),
+    (4, Shape::Int),
+    (5, Shape::Int),
+    (6, Shape::Int),
+    (7, Shape::Int),
+    (9, Shape::Int),
+    (10, Shape::Int),
+    (11, Shape::Int),
+    (12, Shape::Struct(&STATISTICS)),
+    (14, Shape::Int),
+    (15, Shape::Int),
+    (8, Shape::Structs(&[(1, Shape::Binary), (2, Shape::Binary)])),
+];
+
+const STATISTICS: [(i64, Shape); 8] = [
+    (1, Shape::Binary),
+    (2, Shape::Binary),
+    (3, Shape::Int),
+    (4, Shape::Int),
+    (5, Shape::Binary),
+    (6, Shape::Binary),
+    (7, Shape::Flag),
+    (8, Shape::Flag),
+];
 
 struct Thrift<R: Read> {
     file: BufReader<R>,
@@ -162,23 +271,74 @@ impl<R: Read> Thrift<R> {
                     }
                 }
             }
-            what if kind::LIST.contains(&what) && depth < DEPTH && self.end.is_some() => self.list(depth + 1),
-            // No header of a page has a list, and nothing has a map.
+            kind::LIST if depth < DEPTH && self.end.is_some() => {
+                let (element, count) = self.list()?;
+                (0..count).try_for_each(|_| self.skip(element, depth + 1))
+            }
+            // No header of a page has a list, and nothing has a set or a map.
             _ => Err("is none".to_owned()),
         }
     }
 
-    /// Passes a list, none of whose elements is less than a byte.
-    fn list(&mut self, depth: u32) -> Result<(), String> {
+    /// Type and number of a list's elements, none of which is less than a byte.
+    fn list(&mut self) -> Result<(u8, u64), String> {
         let byte = self.byte()?;
         let count = if byte >> 4 == 15 { self.unsigned()? } else { u64::from(byte >> 4) };
         let left = self.end.unwrap_or(u64::MAX).saturating_sub(self.read);
         if count > left {
             return Err(format!("claims a list of `{count}` elements, expected at most {left}: so many bytes are left"));
         }
-        // Flags of a list, unlike those of a struct, are bytes.
-        let element = if byte & 15 <= 2 { kind::BYTE } else { byte & 15 };
-        (0..count).try_for_each(|_| self.skip(element, depth))
+        if count > 0 && byte & 15 < kind::BYTE {
+            return Err("has a list of flags, of which there are none".to_owned());
+        }
+        Ok((byte & 15, count))
+    }
+
+    /// Passes a struct whose fields have to be of these types where they are of these numbers.
+    fn walk(&mut self, fields: Fields, depth: u32) -> Result<(), String> {
+        if depth >= DEPTH {
+            return Err("is none".to_owned());
+        }
+        let mut id = 0;
+        loop {
+            let found = self.field(&mut id)?;
+            if found == kind::STOP {
+                return Ok(());
+            }
+            if !(0..=i64::from(i16::MAX)).contains(&id) {
+                return Err(format!("has a field of number `{id}`, expected 0 to {}", i16::MAX));
+            }
+            let wrong = || format!("has field `{id}` of a struct as type `{found}` of Thrift, which it is not");
+            let Some((_, shape)) = fields.iter().find(|(known, _)| *known == id) else {
+                self.skip(found, depth + 1)?;
+                continue;
+            };
+            match (shape, found) {
+                (Shape::Flag, 1 | 2) | (Shape::Byte, kind::BYTE) | (Shape::Binary, kind::BINARY) => {
+                    self.skip(found, depth + 1)?
+                }
+                (Shape::Int, found) if kind::INT.contains(&found) => self.skip(found, depth + 1)?,
+                (Shape::Struct(fields), kind::STRUCT) => self.walk(fields, depth + 1)?,
+                (Shape::Ints | Shape::Binaries | Shape::Structs(_), kind::LIST) => {
+                    let (element, count) = self.list()?;
+                    let fits = match shape {
+                        Shape::Ints => kind::INT.contains(&element),
+                        Shape::Binaries => element == kind::BINARY,
+                        _ => element == kind::STRUCT,
+                    };
+                    if count > 0 && !fits {
+                        return Err(format!(
+                            "has a list of type `{element}` of Thrift in field `{id}` of a struct, which it is not"
+                        ));
+                    }
+                    (0..count).try_for_each(|_| match shape {
+                        Shape::Structs(fields) => self.walk(fields, depth + 1),
+                        _ => self.skip(element, depth + 1),
+                    })?;
+                }
+                _ => return Err(wrong()),
+            }
+        }
     }
 
     fn pass(&mut self, length: u64) -> Result<(), String> {
@@ -261,23 +421,27 @@ mod tests {
 
     #[test]
     fn a_footers_lists_are_weighed_against_its_bytes() {
-        // A list of three short integers, one of two structs with a text each, one of two flags.
-        let honest = [0x19, 0x35, 2, 4, 6, 0x19, 0x2c, 0x18, 1, b'a', 0, 0x18, 1, b'b', 0, 0x19, 0x21, 1, 2, 0];
+        // A version, a schema of one element with a name, a column order, and a field of no known number: a list of two integers.
+        let honest = [0x15, 2, 0x19, 0x1c, 0x48, 1, b'a', 0, 0x59, 0x1c, 0x1c, 0, 0, 0x39, 0x25, 2, 4, 0];
         assert_eq!(footer(&honest), Ok(()));
         for (thrift, why) in [
             (
-                &[0x19, 0xfc, 0xff, 0xff, 0xff, 0x7f, 0, 0][..],
+                &[0x29, 0xfc, 0xff, 0xff, 0xff, 0x7f, 0, 0][..],
                 "footer: claims a list of `268435455` elements, expected at most 2",
             ),
-            (&[0x19, 0x1c, 0x19, 0xf5, 0x14, 0, 0], "claims a list of `20` elements"),
-            (&[0x18, 100, b'a', 0], "is cut"),
-            (&[0x19, 0x35, 2], "claims a list of `3`"),
-            (&[0x1b, 0x01, 0x55, 1, 1, 0], "is none"),
+            (&[0x49, 0x1c, 0x19, 0xfc, 0x14, 0, 0], "claims a list of `20` elements"),
+            (&[0x68, 100, b'a', 0], "is cut"),
+            (&[0x29, 0x3c, 0], "claims a list of `3`"),
+            (&[0xab, 0x01, 0x55, 1, 1, 0], "is none"),
+            (&[0x25, 0xf5, 0xe7, 0xf5, 0x98, 1, 0], "has field `2` of a struct as type `5` of Thrift"),
+            (&[0x29, 0x15, 2, 0], "has a list of type `5` of Thrift in field `2`"),
+            (&[0xa9, 0x11, 1, 0], "has a list of flags"),
+            (&[0x09, 0x84, 0x80, 0x08, 0x1c, 0, 0], "has a field of number `65538`"),
         ] {
             let said = footer(thrift).expect_err("refused");
-            assert!(said.contains(why), "{said}");
+            assert!(said.contains(why), "{said}, expected {why}");
         }
-        let nested: Vec<u8> = std::iter::once(0x19).chain([0x19; 64]).collect();
+        let nested: Vec<u8> = std::iter::once(0xa9).chain([0x19; 64]).collect();
         assert!(footer(&nested).expect_err("refused").contains("is none"));
         for no_footer in [&b""[..], b"PAR1PAR1", b"PAR1\xff\xff\xff\xffPAR1", b"PAR1....\x01\0\0\0CSV1"] {
             assert_eq!(check_footer(Cursor::new(no_footer)), Ok(()), "the reader says it better");
