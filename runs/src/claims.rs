@@ -20,26 +20,32 @@ struct Chunk {
     values: i64,
 }
 
+/// Where the footer of a file lies that ends as Parquet does; `None` where it does not, or is too short for it.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub(crate) fn footer(file: &mut (impl Read + Seek)) -> std::io::Result<Option<Range<u64>>> {
+    let mut tail = [0; 8];
+    let Some(end) = file.seek(SeekFrom::End(0))?.checked_sub(8) else { return Ok(None) };
+    file.seek(SeekFrom::Start(end))?;
+    file.read_exact(&mut tail)?;
+    let length = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
+    // The same four bytes stand at the beginning.
+    let start = end.checked_sub(length).filter(|start| &tail[4..] == b"PAR1" && *start >= 4);
+    Ok(start.map(|start| start..end))
+}
+
 /// Walks the footer. What has none is left to the reader to refuse.
 ///
 /// # Errors
 /// What is wrong with it, in words.
 pub(crate) fn check_footer(mut file: impl Read + Seek) -> Result<(), String> {
     let words = |error: std::io::Error| error.to_string();
-    let length = file.seek(SeekFrom::End(0)).map_err(words)?;
-    let mut tail = [0; 8];
-    if length < 12 {
-        return Ok(());
-    }
-    file.seek(SeekFrom::End(-8)).map_err(words)?;
-    file.read_exact(&mut tail).map_err(words)?;
-    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    if &tail[4..] != b"PAR1" || footer + 12 > length {
-        return Ok(());
-    }
-    file.seek(SeekFrom::Start(length - 8 - footer)).map_err(words)?;
-    let mut reader = Thrift { file: BufReader::new(file.take(footer)), read: 0, end: Some(footer) };
-    reader.walk(&FOOTER, 0).map_err(|why| format!("footer: {why}"))
+    let Some(place) = footer(&mut file).map_err(words)? else { return Ok(()) };
+    file.seek(SeekFrom::Start(place.start)).map_err(words)?;
+    let length = place.end - place.start;
+    let mut reader = Thrift { file: BufReader::new(file.take(length)), read: 0, end: Some(length) };
+    reader.pass_value(kind::STRUCT, &FOOTER, 0).map_err(|why| format!("footer: {why}"))
 }
 
 /// Walks the headers of all columns of some row groups.
@@ -96,114 +102,83 @@ mod kind {
     pub(super) const STRUCT: u8 = 12;
 }
 
-/// Fields of a struct, by number.
-type Fields = &'static [(i64, Shape)];
-
-/// What a field is. The reader goes by numbers alone: what says that it is of another type would lead it astray, to lists that nothing has weighed.
+/// What a field is. The reader goes by numbers alone: what says that it is of another type would lead it astray, to sizes that nothing has weighed.
 enum Shape {
+    /// Passed over by the type that it says, as the reader does.
+    Any,
     Flag,
     Byte,
     Int,
     Binary,
-    Ints,
-    Binaries,
-    Struct(Fields),
-    Structs(Fields),
+    List(&'static Shape),
+    /// The fields from number 1 on; those above are [`Shape::Any`].
+    Struct(&'static [Shape]),
 }
 
-/// `FileMetaData`, as far as the reader takes it apart; other fields it passes over by the type that they say.
-const FOOTER: [(i64, Shape); 7] = [
-    (1, Shape::Int),
-    (2, Shape::Structs(&SCHEMA_ELEMENT)),
-    (3, Shape::Int),
-    (
-        4,
-        Shape::Structs(&[
-            (1, Shape::Structs(&COLUMN_CHUNK)),
-            (2, Shape::Int),
-            (3, Shape::Int),
-            (4, Shape::Structs(&[(1, Shape::Int), (2, Shape::Flag), (3, Shape::Flag)])),
-            (5, Shape::Int),
-            (6, Shape::Int),
-            (7, Shape::Int),
-        ]),
-    ),
-    (5, Shape::Structs(&[(1, Shape::Binary), (2, Shape::Binary)])),
-    (6, Shape::Binary),
-    (7, Shape::Structs(&[(1, Shape::Struct(&[])), (2, Shape::Struct(&[]))])),
-];
+impl Shape {
+    fn fits(&self, found: u8) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Flag => matches!(found, 1 | 2),
+            Self::Byte => found == kind::BYTE,
+            Self::Int => kind::INT.contains(&found),
+            Self::Binary => found == kind::BINARY,
+            Self::List(_) => found == kind::LIST,
+            Self::Struct(_) => found == kind::STRUCT,
+        }
+    }
 
-const SCHEMA_ELEMENT: [(i64, Shape); 10] = [
-    (1, Shape::Int),
-    (2, Shape::Int),
-    (3, Shape::Int),
-    (4, Shape::Binary),
-    (5, Shape::Int),
-    (6, Shape::Int),
-    (7, Shape::Int),
-    (8, Shape::Int),
-    (9, Shape::Int),
-    (10, Shape::Struct(&LOGICAL_TYPE)),
-];
+    /// What field `id` is, where this is a struct.
+    fn field(&self, id: i64) -> &'static Self {
+        let Self::Struct(fields) = self else { return &Self::Any };
+        usize::try_from(id - 1).ok().and_then(|at| fields.get(at)).unwrap_or(&Self::Any)
+    }
+}
 
-const LOGICAL_TYPE: [(i64, Shape); 14] = [
-    (1, Shape::Struct(&[])),
-    (2, Shape::Struct(&[])),
-    (3, Shape::Struct(&[])),
-    (4, Shape::Struct(&[])),
-    (5, Shape::Struct(&[(1, Shape::Int), (2, Shape::Int)])),
-    (6, Shape::Struct(&[])),
-    (7, Shape::Struct(&TIME)),
-    (8, Shape::Struct(&TIME)),
-    (10, Shape::Struct(&[(1, Shape::Byte), (2, Shape::Flag)])),
-    (11, Shape::Struct(&[])),
-    (12, Shape::Struct(&[])),
-    (13, Shape::Struct(&[])),
-    (14, Shape::Struct(&[])),
-    (15, Shape::Struct(&[])),
-];
+use Shape::{Any, Binary, Byte, Flag, Int, List, Struct};
 
-/// `TimeType` and `TimestampType`: whether in UTC, and the unit.
-const TIME: [(i64, Shape); 2] =
-    [(1, Shape::Flag), (2, Shape::Struct(&[(1, Shape::Struct(&[])), (2, Shape::Struct(&[])), (3, Shape::Struct(&[]))]))];
+/// `FileMetaData`.
+static FOOTER: Shape =
+    Struct(&[Int, List(&SCHEMA_ELEMENT), Int, List(&ROW_GROUP), List(&KEY_VALUE), Binary, List(&Struct(&[EMPTY, EMPTY]))]);
+static SCHEMA_ELEMENT: Shape = Struct(&[Int, Int, Int, Binary, Int, Int, Int, Int, Int, LOGICAL_TYPE]);
+/// Decimals, times and integers say more than what they are; number 9 is none.
+const LOGICAL_TYPE: Shape = Struct(&[
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    Struct(&[Int, Int]),
+    EMPTY,
+    Struct(&[Flag, TIME_UNIT]),
+    Struct(&[Flag, TIME_UNIT]),
+    Any,
+    Struct(&[Byte, Flag]),
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+]);
+const EMPTY: Shape = Struct(&[]);
+const TIME_UNIT: Shape = Struct(&[EMPTY, EMPTY, EMPTY]);
+static ROW_GROUP: Shape = Struct(&[List(&COLUMN_CHUNK), Int, Int, List(&Struct(&[Int, Flag, Flag])), Int, Int, Int]);
+static KEY_VALUE: Shape = Struct(&[Binary, Binary]);
+static COLUMN_CHUNK: Shape = Struct(&[Binary, Int, COLUMN_META_DATA, Int, Int, Int, Int]);
+const COLUMN_META_DATA: Shape =
+    Struct(&[Int, List(&Int), List(&Binary), Int, Int, Int, Int, List(&KEY_VALUE), Int, Int, Int, STATISTICS, Any, Int, Int]);
+const STATISTICS: Shape = Struct(&[Binary, Binary, Int, Int, Binary, Binary, Flag, Flag]);
 
-const COLUMN_CHUNK: [(i64, Shape); 7] = [
-    (1, Shape::Binary),
-    (2, Shape::Int),
-    (3, Shape::Struct(&COLUMN_META_DATA)),
-    (4, Shape::Int),
-    (5, Shape::Int),
-    (6, Shape::Int),
-    (7, Shape::Int),
-];
-
-const COLUMN_META_DATA: [(i64, Shape); 14] = [
-    (1, Shape::Int),
-    (2, Shape::Ints),
-    (3, Shape::Binaries),
-    (4, Shape::Int),
-    (5, Shape::Int),
-    (6, Shape::Int),
-    (7, Shape::Int),
-    (9, Shape::Int),
-    (10, Shape::Int),
-    (11, Shape::Int),
-    (12, Shape::Struct(&STATISTICS)),
-    (14, Shape::Int),
-    (15, Shape::Int),
-    (8, Shape::Structs(&[(1, Shape::Binary), (2, Shape::Binary)])),
-];
-
-const STATISTICS: [(i64, Shape); 8] = [
-    (1, Shape::Binary),
-    (2, Shape::Binary),
-    (3, Shape::Int),
-    (4, Shape::Int),
-    (5, Shape::Binary),
-    (6, Shape::Binary),
-    (7, Shape::Flag),
-    (8, Shape::Flag),
-];
+/// `PageHeader`: kind, sizes, checksum; a data page, an index, a dictionary, a data page of version 2.
+static PAGE: Shape = Struct(&[
+    Int,
+    Int,
+    Int,
+    Int,
+    Struct(&[Int, Int, Int, Int, STATISTICS]),
+    EMPTY,
+    Struct(&[Int, Int, Flag]),
+    Struct(&[Int, Int, Int, Int, Int, Int, Flag, STATISTICS]),
+]);
 
 struct Thrift<R: Read> {
     file: BufReader<R>,
@@ -217,46 +192,55 @@ impl<R: Read> Thrift<R> {
     fn header(&mut self) -> Result<Page, String> {
         let (mut page, mut id) = (Page::default(), 0);
         loop {
-            match self.field(&mut id)? {
+            let found = self.field(&mut id)?;
+            let shape = PAGE.field(id);
+            match found {
                 kind::STOP => return Ok(page),
                 kind::I32 if id == 1 => page.kind = self.int()?,
                 kind::I32 if id == 2 => page.unpacked = self.int()?,
                 kind::I32 if id == 3 => page.packed = self.int()?,
                 // Of a data page, a dictionary, a data page of version 2: each begins with its number of values.
-                kind::STRUCT if matches!(id, 5 | 7 | 8) => page.values = self.values()?,
-                other => self.skip(other, 0)?,
+                kind::STRUCT if matches!(id, 5 | 7 | 8) => page.values = self.values(shape)?,
+                other => self.pass_value(other, shape, 0)?,
             }
         }
     }
 
-    fn values(&mut self) -> Result<i64, String> {
+    fn values(&mut self, shape: &Shape) -> Result<i64, String> {
         let (mut values, mut id) = (0, 0);
         loop {
             match self.field(&mut id)? {
                 kind::STOP => return Ok(values),
                 kind::I32 if id == 1 => values = self.int()?,
-                other => self.skip(other, 0)?,
+                other => self.pass_value(other, shape.field(id), 1)?,
             }
         }
     }
 
-    /// Type of the next field; its number goes to `id`.
+    /// Type of the next field; its number, of 16 bits, goes to `id`.
     fn field(&mut self, id: &mut i64) -> Result<u8, String> {
         let byte = self.byte()?;
         match (byte >> 4, byte & 15) {
             (_, kind::STOP) => return Ok(kind::STOP),
             (0, _) => *id = self.int()?,
-            (step, _) => *id = id.wrapping_add(i64::from(step)),
+            (step, _) => *id += i64::from(step),
+        }
+        if i16::try_from(*id).is_err() {
+            return Err(format!("has a field of number `{id}`, expected 16 bits"));
         }
         Ok(byte & 15)
     }
 
-    fn skip(&mut self, what: u8, depth: u32) -> Result<(), String> {
-        match what {
+    /// Passes over what says to be of type `found` and has to be of `shape`.
+    fn pass_value(&mut self, found: u8, shape: &Shape, depth: u32) -> Result<(), String> {
+        if !shape.fits(found) {
+            return Err(format!("has a field of another type than its number is of: `{found}` of Thrift's"));
+        }
+        match found {
             // Flags are told by the type of the field.
             1 | 2 => Ok(()),
             kind::BYTE => self.byte().map(drop),
-            what if kind::INT.contains(&what) => self.unsigned().map(drop),
+            found if kind::INT.contains(&found) => self.unsigned().map(drop),
             kind::DOUBLE => self.pass(8),
             kind::BINARY => {
                 let length = self.unsigned()?;
@@ -267,13 +251,14 @@ impl<R: Read> Thrift<R> {
                 loop {
                     match self.field(&mut id)? {
                         kind::STOP => return Ok(()),
-                        other => self.skip(other, depth + 1)?,
+                        other => self.pass_value(other, shape.field(id), depth + 1)?,
                     }
                 }
             }
             kind::LIST if depth < DEPTH && self.end.is_some() => {
                 let (element, count) = self.list()?;
-                (0..count).try_for_each(|_| self.skip(element, depth + 1))
+                let shape = if let List(shape) = shape { shape } else { &Any };
+                (0..count).try_for_each(|_| self.pass_value(element, shape, depth + 1))
             }
             // No header of a page has a list, and nothing has a set or a map.
             _ => Err("is none".to_owned()),
@@ -292,53 +277,6 @@ impl<R: Read> Thrift<R> {
             return Err("has a list of flags, of which there are none".to_owned());
         }
         Ok((byte & 15, count))
-    }
-
-    /// Passes a struct whose fields have to be of these types where they are of these numbers.
-    fn walk(&mut self, fields: Fields, depth: u32) -> Result<(), String> {
-        if depth >= DEPTH {
-            return Err("is none".to_owned());
-        }
-        let mut id = 0;
-        loop {
-            let found = self.field(&mut id)?;
-            if found == kind::STOP {
-                return Ok(());
-            }
-            if !(0..=i64::from(i16::MAX)).contains(&id) {
-                return Err(format!("has a field of number `{id}`, expected 0 to {}", i16::MAX));
-            }
-            let wrong = || format!("has field `{id}` of a struct as type `{found}` of Thrift, which it is not");
-            let Some((_, shape)) = fields.iter().find(|(known, _)| *known == id) else {
-                self.skip(found, depth + 1)?;
-                continue;
-            };
-            match (shape, found) {
-                (Shape::Flag, 1 | 2) | (Shape::Byte, kind::BYTE) | (Shape::Binary, kind::BINARY) => {
-                    self.skip(found, depth + 1)?
-                }
-                (Shape::Int, found) if kind::INT.contains(&found) => self.skip(found, depth + 1)?,
-                (Shape::Struct(fields), kind::STRUCT) => self.walk(fields, depth + 1)?,
-                (Shape::Ints | Shape::Binaries | Shape::Structs(_), kind::LIST) => {
-                    let (element, count) = self.list()?;
-                    let fits = match shape {
-                        Shape::Ints => kind::INT.contains(&element),
-                        Shape::Binaries => element == kind::BINARY,
-                        _ => element == kind::STRUCT,
-                    };
-                    if count > 0 && !fits {
-                        return Err(format!(
-                            "has a list of type `{element}` of Thrift in field `{id}` of a struct, which it is not"
-                        ));
-                    }
-                    (0..count).try_for_each(|_| match shape {
-                        Shape::Structs(fields) => self.walk(fields, depth + 1),
-                        _ => self.skip(element, depth + 1),
-                    })?;
-                }
-                _ => return Err(wrong()),
-            }
-        }
     }
 
     fn pass(&mut self, length: u64) -> Result<(), String> {
@@ -383,9 +321,9 @@ mod tests {
     use super::*;
     use std::io::Cursor;
 
-    /// A data page of so many values with three bytes of data, behind a field that is skipped.
+    /// A data page of so many values with three bytes of data, behind a statistic that is skipped.
     fn page(values: u8, packed: u8) -> Vec<u8> {
-        let mut bytes = vec![0x15, 0, 0x15, 6, 0x15, packed, 0x2c, 0x15, values, 0x15, 0, 0x1c, 0x18, 2, b'a', b'b', 0, 0, 0];
+        let mut bytes = vec![0x15, 0, 0x15, 6, 0x15, packed, 0x2c, 0x15, values, 0x15, 0, 0x3c, 0x18, 2, b'a', b'b', 0, 0, 0];
         bytes.extend([1, 2, 3]);
         bytes
     }
@@ -408,8 +346,9 @@ mod tests {
         refused(page(8, 5), "claims `-3` bytes");
         refused([page(8, 6), page(7, 6)].concat(), "page at byte `22` claims `-4` values");
         refused(two[..10].to_vec(), "is cut");
-        refused(vec![0x19, 0xff, 0xff], "is none");
-        refused([vec![0x1c; 64], vec![0; 64]].concat(), "is none");
+        refused(vec![0x99, 0xff, 0xff], "is none");
+        refused([vec![0x6c], vec![0x1c; 64], vec![0; 64]].concat(), "is none");
+        refused(vec![0x18, 1, b'a', 0x15, 6, 0x15, 6, 0], "another type than its number is of: `8`");
         refused(vec![0x15, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255], "more than 64 bits");
     }
 
@@ -433,8 +372,8 @@ mod tests {
             (&[0x68, 100, b'a', 0], "is cut"),
             (&[0x29, 0x3c, 0], "claims a list of `3`"),
             (&[0xab, 0x01, 0x55, 1, 1, 0], "is none"),
-            (&[0x25, 0xf5, 0xe7, 0xf5, 0x98, 1, 0], "has field `2` of a struct as type `5` of Thrift"),
-            (&[0x29, 0x15, 2, 0], "has a list of type `5` of Thrift in field `2`"),
+            (&[0x25, 0xf5, 0xe7, 0xf5, 0x98, 1, 0], "has a field of another type than its number is of: `5`"),
+            (&[0x29, 0x15, 2, 0], "has a field of another type than its number is of: `5`"),
             (&[0xa9, 0x11, 1, 0], "has a list of flags"),
             (&[0x09, 0x84, 0x80, 0x08, 0x1c, 0, 0], "has a field of number `65538`"),
         ] {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek, SeekFrom};
+use std::io::{self, Read as _, Seek};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -199,15 +199,13 @@ fn check_ends(file: &mut File) -> io::Result<Result<(), String>> {
     if length < 12 {
         return Ok(Err(format!("is cut: {length} bytes, a parquet file has at least 12")));
     }
-    let (mut head, mut tail) = ([0u8; 4], [0u8; 8]);
+    let mut head = [0u8; 4];
     file.read_exact(&mut head)?;
-    file.seek(SeekFrom::End(-8))?;
-    file.read_exact(&mut tail)?;
+    let footer = claims::footer(file)?;
     file.rewind()?;
-    let footer = u64::from(u32::from_le_bytes([tail[0], tail[1], tail[2], tail[3]]));
-    Ok(match (&head, &tail[4..]) {
-        (b"PAR1", b"PAR1") if footer + 12 <= length => Ok(()),
-        (b"PAR1", _) => Err(format!("is cut: {length} bytes without a parquet footer")),
+    Ok(match (&head, footer) {
+        (b"PAR1", Some(_)) => Ok(()),
+        (b"PAR1", None) => Err(format!("is cut: {length} bytes without a parquet footer")),
         _ => Err("is no parquet file".to_owned()),
     })
 }

@@ -106,7 +106,7 @@ impl LaneShadow {
         now: Moment,
         range: Range<usize>,
         owners: &[u32],
-        order: &impl Order,
+        order: &impl LaneOrder,
     ) -> Option<(usize, Hazard)> {
         let found =
             order.first(&self.writers[range.clone()], now, owners).map(|(at, by)| (range.start + at, Hazard::Written(by)));
@@ -125,7 +125,7 @@ impl LaneShadow {
         now: Moment,
         range: Range<usize>,
         owners: &[u32],
-        order: &impl Order,
+        order: &impl LaneOrder,
     ) -> Option<(usize, Hazard)> {
         let start = range.start;
         let written = order.first(&self.writers[range.clone()], now, owners).map(|(at, by)| (start + at, Hazard::Written(by)));
@@ -141,7 +141,7 @@ impl LaneShadow {
 }
 
 /// What orders a warp's lanes.
-pub(crate) trait Order {
+pub(crate) trait LaneOrder {
     /// The first of a range's entries that is unordered with what `owners` do now, and its owner.
     fn first(&self, entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)>;
 }
@@ -150,7 +150,7 @@ pub(crate) trait Order {
 #[derive(Debug)]
 pub(crate) struct Together;
 
-impl Order for Together {
+impl LaneOrder for Together {
     /// All entries are looked at together, which vector instructions do, before one is looked for.
     #[inline(always)]
     fn first(&self, entries: &[u32], now: Moment, owners: &[u32]) -> Option<(usize, u32)> {
@@ -172,7 +172,7 @@ pub(crate) struct Apart<'a, T> {
     pub(crate) touching: T,
 }
 
-impl<T: Fn(usize) -> u32> Order for Apart<'_, T> {
+impl<T: Fn(usize) -> u32> LaneOrder for Apart<'_, T> {
     #[cold]
     fn first(&self, entries: &[u32], now: Moment, _owners: &[u32]) -> Option<(usize, u32)> {
         let at = (0..entries.len()).find(|&at| self.parted.clashes(entries[at], now, (self.touching)(at)))?;

@@ -47,18 +47,17 @@ impl Plan {
 
     /// The configuration of this plan.
     pub(super) fn config(&self) -> Config {
-        let order = LoopOrder::NAMES[usize::from(self.loop_order == LoopOrder::IrJr)];
-        let values: [(&str, Value); 8] = [
-            ("tile_m", (self.tile_m as u64).into()),
-            ("tile_n", (self.tile_n as u64).into()),
-            ("tile_k", (self.tile_k as u64).into()),
-            ("micro_m", (self.micro_m as u64).into()),
-            ("micro_n", (self.micro_n as u64).into()),
-            ("isa", self.isa.name().into()),
-            ("loop_order", order.into()),
-            ("threads", (self.threads as u64).into()),
+        let sizes = [
+            ("tile_m", self.tile_m),
+            ("tile_n", self.tile_n),
+            ("tile_k", self.tile_k),
+            ("micro_m", self.micro_m),
+            ("micro_n", self.micro_n),
         ];
-        Config(Named(values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        let order = LoopOrder::NAMES[usize::from(self.loop_order == LoopOrder::IrJr)];
+        let rest = [("isa", self.isa.name().into()), ("loop_order", order.into()), ("threads", (self.threads as u64).into())];
+        let values = sizes.into_iter().map(|(name, size)| (name, Value::from(size as u64))).chain(rest);
+        Config(Named(values.map(|(name, value)| (name.to_owned(), value)).collect()))
     }
 
     /// Blocks cut to the problem, and knobs that then decide nothing at their canonical value.
