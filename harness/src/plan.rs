@@ -9,6 +9,7 @@ mod planner;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use polars::prelude::{PlHashMap, PlHashSet};
@@ -88,13 +89,15 @@ impl Point {
         limits::kernel(&self.config)
     }
 
-    /// Id of the code that runs: what the compiler is given where there is one, else family, type and effective configuration.
-    fn code(&self, device: &DeviceInfo) -> String {
+    /// Writes the id of the code that runs: what the compiler is given where there is one, else family, type and effective configuration.
+    fn code(&self, device: &DeviceInfo, id: &mut String) {
         let source = self.family().cuda().filter(|_| device.kind == DeviceKind::Cuda);
         let effective = limits::kernel(&self.effective);
         match source.map(|source| source.program(&self.problem, &effective, device)) {
-            Some(CudaProgram::Compiled(compiled)) => compiled.unit.id(),
-            _ => format!("{} {} {effective}", self.problem.family, self.problem.dtype),
+            Some(CudaProgram::Compiled(compiled)) => id.push_str(&compiled.unit.id()),
+            _ => {
+                write!(id, "{} {} {effective}", self.problem.family, self.problem.dtype).expect("a string takes what it is given")
+            }
         }
     }
 }
@@ -107,7 +110,7 @@ pub struct Skip {
     /// What it is about.
     pub subject: Subject,
     /// Subject, value, limit.
-    pub reason: String,
+    pub reason: Arc<str>,
     /// What kind of skip it is.
     pub kind: SkipKind,
 }
@@ -207,13 +210,20 @@ impl Plan {
     #[must_use]
     pub fn summary(&self, device: &DeviceInfo, measure: &Measure, assumed_flop_per_s: f64) -> Summary {
         let asked = || self.points().map(|(_, point)| point).filter(|point| point.role == Role::Point);
-        let code: PlHashSet<String> = asked().map(|point| point.code(device)).collect();
+        let (mut code, mut id) = (PlHashSet::<String>::default(), String::new());
+        for point in asked() {
+            id.clear();
+            point.code(device, &mut id);
+            if !code.contains(&id) {
+                code.insert(id.clone());
+            }
+        }
         let experiments: PlHashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
         let points = asked().count();
         let mut skipped: PlHashMap<&str, usize> = PlHashMap::default();
         for skip in &self.skipped {
-            *skipped.entry(&skip.reason).or_default() += 1;
+            *skipped.entry(&*skip.reason).or_default() += 1;
         }
         Summary {
             points,

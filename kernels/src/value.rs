@@ -1,6 +1,6 @@
 //! Named values: what problem axes and configuration knobs are made of.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +111,9 @@ impl Parameter {
     }
 }
 
+/// Bytes that the text of a configuration hardly ever exceeds.
+const TEXT_BYTES: usize = 160;
+
 /// Named values in a fixed order (the order in which the family declares them).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -179,6 +182,14 @@ impl Named {
             None => self.0.push((name.to_owned(), value)),
         }
         self
+    }
+
+    /// What `Display` writes, in memory taken once: plans hold some hundred thousand of these texts against each other.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(TEXT_BYTES);
+        write!(text, "{self}").expect("a string takes what it is given");
+        text
     }
 
     /// Completes `given` with defaults from `declared` and checks every value.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use polars::prelude::PlHashMap;
+use polars::prelude::{PlHashMap, PlHashSet};
 use tilecast_kernels::devices::cuda::power::{Wish, limits};
 use tilecast_kernels::random::Random;
 use tilecast_kernels::{
@@ -18,8 +18,14 @@ const VENDOR: &str = "gemm_blas";
 
 /// Plans `sweep` on `device`.
 pub(super) fn plan(sweep: &Sweep, device: &DeviceInfo) -> Plan {
-    let mut planner =
-        Planner { device, seed: sweep.seed, vendor: sweep.blas.is_some(), skipped: Vec::new(), seen: PlHashMap::default() };
+    let mut planner = Planner {
+        device,
+        seed: sweep.seed,
+        vendor: sweep.blas.is_some(),
+        skipped: Vec::new(),
+        reasons: PlHashSet::default(),
+        seen: PlHashMap::default(),
+    };
     let mut groups = Vec::new();
     for &cache in &sweep.cache {
         for entry in &sweep.entries {
@@ -34,7 +40,7 @@ pub(super) fn plan(sweep: &Sweep, device: &DeviceInfo) -> Plan {
                             groups.extend(planner.group(entry, &configs, &stage));
                         }
                         Err(misfit) => {
-                            planner.skip(entry.family, Subject::Axes(show(axes)), misfit.to_string(), SkipKind::Problem)
+                            planner.skip(entry.family, Subject::Axes(show(axes)), &misfit.to_string(), SkipKind::Problem)
                         }
                     }
                 }
@@ -73,19 +79,24 @@ impl Stage {
 
     /// # Errors
     /// [`Misfit`] where the family refuses the configuration.
-    fn point(&self, config: &Arc<Config>, device: &DeviceInfo) -> Result<Point, Misfit> {
+    fn accept<'a>(&self, config: &'a Config, device: &DeviceInfo) -> Result<Accepted<'a>, Misfit> {
         let (limits, kernel) =
-            if self.board { (Wish::of(config)?, limits::kernel(config)) } else { (Wish::default(), Cow::Borrowed(&**config)) };
+            if self.board { (Wish::of(config)?, limits::kernel(config)) } else { (Wish::default(), Cow::Borrowed(config)) };
         self.family.check(&self.problem, &kernel, device)?;
         let effective = limits::under(self.family.effective(&self.problem, &kernel, device), config);
         let [problem, seed] = &self.text;
-        let effective_text = effective.to_string();
+        let effective_text = effective.to_text();
         let ids = [problem, seed, effective_text.as_str(), &device.slug, self.cache.name()];
         let experiment_id = match &self.relies_on {
             None => stable_id(&ids),
             Some(other) => stable_id(&[&ids[..], &[other]].concat()),
         };
-        Ok(Point {
+        Ok(Accepted { kernel, limits, effective, experiment_id })
+    }
+
+    fn point(&self, config: &Arc<Config>, accepted: Accepted<'_>, device: &DeviceInfo) -> Point {
+        let Accepted { kernel, limits, effective, experiment_id } = accepted;
+        Point {
             key: experiment_id.clone(),
             experiment_id,
             problem: Arc::clone(&self.problem),
@@ -95,8 +106,16 @@ impl Stage {
             limits,
             effective,
             role: Role::Point,
-        })
+        }
     }
+}
+
+/// A configuration that its family accepts, and what it amounts to.
+struct Accepted<'a> {
+    kernel: Cow<'a, Config>,
+    limits: Wish,
+    effective: Config,
+    experiment_id: String,
 }
 
 struct Planner<'a> {
@@ -105,6 +124,8 @@ struct Planner<'a> {
     /// Whether a vendor library was named.
     vendor: bool,
     skipped: Vec<Skip>,
+    /// Every reason of a skip so far: a large space is refused for few.
+    reasons: PlHashSet<Arc<str>>,
     /// Experiment id → configuration first planned for it.
     seen: PlHashMap<String, Arc<Config>>,
 }
@@ -139,7 +160,7 @@ impl Planner<'_> {
                 let left = configs.len() - at;
                 let reason =
                     format!("{left} configurations are beyond `limit = {limit}`; {limit} were drawn with seed {}", self.seed);
-                self.skip(stage.family, Subject::Space(Arc::clone(&stage.problem)), reason, SkipKind::Limit);
+                self.skip(stage.family, Subject::Space(Arc::clone(&stage.problem)), &reason, SkipKind::Limit);
                 break;
             }
             let drawn = at + random.below(configs.len() - at);
@@ -151,20 +172,20 @@ impl Planner<'_> {
 
     fn point(&mut self, stage: &Stage, config: &Arc<Config>) -> Option<Point> {
         let subject = || Subject::Config(Arc::clone(&stage.problem), Arc::clone(config));
-        let point = match stage.point(config, self.device) {
-            Ok(point) => point,
+        let accepted = match stage.accept(config, self.device) {
+            Ok(accepted) => accepted,
             Err(misfit) => {
-                self.skip(stage.family, subject(), misfit.into(), SkipKind::Config);
+                self.skip(stage.family, subject(), &String::from(misfit), SkipKind::Config);
                 return None;
             }
         };
-        if let Some(first) = self.seen.get(&point.experiment_id) {
+        if let Some(first) = self.seen.get(&accepted.experiment_id) {
             let reason = format!("the same code is already planned as `{first}`");
-            self.skip(stage.family, subject(), reason, SkipKind::Duplicate);
+            self.skip(stage.family, subject(), &reason, SkipKind::Duplicate);
             return None;
         }
-        self.seen.insert(point.experiment_id.clone(), Arc::clone(config));
-        Some(point)
+        self.seen.insert(accepted.experiment_id.clone(), Arc::clone(config));
+        Some(stage.point(config, accepted, self.device))
     }
 
     /// The dense rival in its default configuration, and the vendor library where one was named: each under every setting of the board that `points` name, since
@@ -186,29 +207,30 @@ impl Planner<'_> {
     fn rivals(&mut self, rival: Problem, of: &str, (cache, settings): (CacheMode, &[&Point])) -> Vec<Point> {
         let Some(family) = tilecast_kernels::family(&rival.family) else { return Vec::new() };
         if let Err(misfit) = check_dtype(family, rival.dtype, self.device) {
-            self.skip(family, Subject::Space(Arc::new(rival)), misfit.to_string(), SkipKind::Problem);
+            self.skip(family, Subject::Space(Arc::new(rival)), &misfit.to_string(), SkipKind::Problem);
             return Vec::new();
         }
         let stage = Stage::new(family, rival, (cache, true), self.device);
         let mut points = Vec::new();
         for like in settings {
             let config = Arc::new(limits::under((*stage.default).clone(), &like.config));
-            match stage.point(&config, self.device) {
-                Ok(point) => points.push(Point {
-                    key: stable_id(&[&point.experiment_id, of]),
+            match stage.accept(&config, self.device) {
+                Ok(accepted) => points.push(Point {
+                    key: stable_id(&[&accepted.experiment_id, of]),
                     role: Role::Baseline { of: of.to_owned() },
-                    ..point
+                    ..stage.point(&config, accepted, self.device)
                 }),
                 Err(misfit) => {
-                    let subject = Subject::Config(Arc::clone(&stage.problem), config);
-                    self.skip(family, subject, misfit.to_string(), SkipKind::Config);
+                    let subject = Subject::Config(Arc::clone(&stage.problem), Arc::clone(&config));
+                    self.skip(family, subject, &misfit.to_string(), SkipKind::Config);
                 }
             }
         }
         points
     }
 
-    fn skip(&mut self, family: &dyn Family, subject: Subject, reason: String, kind: SkipKind) {
+    fn skip(&mut self, family: &dyn Family, subject: Subject, reason: &str, kind: SkipKind) {
+        let reason = self.reasons.get_or_insert_with(reason, |reason| Arc::from(reason)).clone();
         self.skipped.push(Skip { family: family.card().id, subject, reason, kind });
     }
 }

@@ -80,7 +80,7 @@ fn print_json(plan: &Plan, summary: &Summary, skips: bool) -> Result<(), Fail> {
     let mut value = serde_json::to_value(summary)?;
     if skips {
         let skips = plan.skipped.iter().map(|skip| {
-            serde_json::json!({ "family": skip.family, "problem": skip.problem(), "config": skip.config(), "reason": skip.reason })
+            serde_json::json!({ "family": skip.family, "problem": skip.problem(), "config": skip.config(), "reason": &*skip.reason })
         });
         value["skips"] = skips.collect();
     }

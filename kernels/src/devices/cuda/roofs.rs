@@ -30,9 +30,9 @@ const REPEAT_S: f64 = 2e-3;
 /// Repeats count once the rates of so many in a row are within [`SETTLED`] of each other, clocks up; after so many seconds of work they count as they are.
 const STILL: usize = 10;
 const WARM_UP_S: f64 = 0.5;
-/// On a virtual GPU: most rounds; time they must add to be told from none, eight ticks of the events' clock.
+/// On a virtual GPU: most rounds; time they must add to be told from none, a thousand ticks of its events' clock.
 const MOST_ROUNDS: i32 = 256;
-const RESOLVED_S: f64 = 4e-6;
+const RESOLVED_S: f64 = 1e-6;
 /// Change of a rate that counts as none.
 const SETTLED: f64 = 0.02;
 /// Bytes that a virtual GPU reads at most, of the second-level cache over and over and of main memory once: what is interpreted need not be much.

@@ -1,5 +1,7 @@
 //! Knobs, what is legal, and the analytic default.
 
+use std::sync::LazyLock;
+
 use crate::devices::cpu::micro::{Isa, Kernels, Real};
 use crate::families::dense::Gemm;
 use crate::{Config, DeviceInfo, Dtype, Misfit, Named, Parameter, Value};
@@ -99,24 +101,34 @@ fn known_isa(device: &DeviceInfo) -> Vec<Isa> {
     device.isa.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-/// Shapes (`MR`, `NR`) for `isa` and `dtype`; empty where this build has no such kernels.
-fn shapes(isa: Isa, dtype: Dtype) -> (Vec<(usize, usize)>, (usize, usize)) {
-    fn of<T: Real>(kernels: Option<&'static Kernels<T>>) -> (Vec<(usize, usize)>, (usize, usize)) {
-        kernels.map_or((Vec::new(), (1, 1)), |kernels| (kernels.sizes().collect(), kernels.best))
-    }
-    match dtype {
-        Dtype::F32 => of(f32::table(isa)),
-        Dtype::F64 => of(f64::table(isa)),
-        _ => of::<f32>(None),
+/// Shapes (`MR`, `NR`) of an instruction set for one element type, and the best of them.
+#[derive(Debug)]
+struct Shapes {
+    sizes: Vec<(usize, usize)>,
+    best: (usize, usize),
+}
+
+impl Shapes {
+    /// Where this build has no such kernels.
+    const NONE: Self = Self { sizes: Vec::new(), best: (1, 1) };
+
+    /// Those of each of [`Isa::ALL`].
+    fn tables<T: Real>() -> [Self; Isa::ALL.len()] {
+        let of = |kernels: &Kernels<T>| Self { sizes: kernels.sizes().collect(), best: kernels.best };
+        Isa::ALL.map(|isa| T::table(isa).map_or(Self::NONE, of))
     }
 }
 
-/// Whether `isa` has a kernel of that shape: asked for every configuration of a space, so nothing is listed for it.
-fn has_shape(isa: Isa, dtype: Dtype, (mr, nr): (usize, usize)) -> bool {
+/// Shapes for `isa` and `dtype`, listed once: every configuration of a space is held against them.
+fn shapes(isa: Isa, dtype: Dtype) -> &'static Shapes {
+    static SINGLE: LazyLock<[Shapes; Isa::ALL.len()]> = LazyLock::new(Shapes::tables::<f32>);
+    static DOUBLE: LazyLock<[Shapes; Isa::ALL.len()]> = LazyLock::new(Shapes::tables::<f64>);
+    static OTHER: Shapes = Shapes::NONE;
+    let at = Isa::ALL.iter().position(|&known| known == isa).expect("`ALL` is all");
     match dtype {
-        Dtype::F32 => f32::table(isa).is_some_and(|kernels| kernels.shape(mr, nr).is_some()),
-        Dtype::F64 => f64::table(isa).is_some_and(|kernels| kernels.shape(mr, nr).is_some()),
-        _ => false,
+        Dtype::F32 => &SINGLE[at],
+        Dtype::F64 => &DOUBLE[at],
+        _ => &OTHER,
     }
 }
 
@@ -150,10 +162,10 @@ pub(super) fn check(gemm: &Gemm, plan: &Plan, device: &DeviceInfo) -> Result<(),
 }
 
 fn check_shape(gemm: &Gemm, plan: &Plan) -> Result<(), Misfit> {
-    if has_shape(plan.isa, gemm.dtype, (plan.micro_m, plan.micro_n)) {
+    let sizes = &shapes(plan.isa, gemm.dtype).sizes;
+    if sizes.contains(&(plan.micro_m, plan.micro_n)) {
         return Ok(());
     }
-    let (sizes, _) = shapes(plan.isa, gemm.dtype);
     let rows = sizes.iter().filter(|(_, nr)| *nr == plan.micro_n).map(|(mr, _)| *mr).max();
     let limit = match rows {
         Some(most) => format!("with `micro_n={}` `micro_m` is at most {most}", plan.micro_n),
@@ -173,8 +185,8 @@ fn check_shape(gemm: &Gemm, plan: &Plan) -> Result<(), Misfit> {
 /// quarters of L1, a block of A a quarter of L2, a block of B a quarter of a thread's share of the last level. Blocks of k and m are evened
 /// out, since a short last block pays for its packing and for its pass over D without much work to show.
 pub(super) fn default_plan(gemm: &Gemm, device: &DeviceInfo) -> Plan {
-    let isa = known_isa(device).into_iter().find(|&isa| !shapes(isa, gemm.dtype).0.is_empty()).unwrap_or(Isa::Portable);
-    let (micro_m, micro_n) = shapes(isa, gemm.dtype).1;
+    let isa = known_isa(device).into_iter().find(|&isa| !shapes(isa, gemm.dtype).sizes.is_empty()).unwrap_or(Isa::Portable);
+    let (micro_m, micro_n) = shapes(isa, gemm.dtype).best;
     let cache = |level: u8, otherwise: usize| {
         let found = device.caches.iter().find(|cache| cache.level == level).map(|cache| cache.bytes / cache.shared_by.max(1));
         found.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(otherwise)
