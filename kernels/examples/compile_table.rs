@@ -112,9 +112,7 @@ fn compile(family: &'static dyn Family, arch: Architecture, compiler: &Compiler,
     }
     let mut cell = Cell::default();
     for reason in &cover.refused {
-        // Figures differ; what matters is which rule spoke.
-        let rule: String = reason.chars().filter(|c| !c.is_ascii_digit()).take(60).collect();
-        *cell.refused.entry(rule).or_default() += 1;
+        *cell.refused.entry(rule(reason)).or_default() += 1;
     }
     let (todo, cell) = (Mutex::new(cover.samples), Mutex::new(cell));
     let work = || {
@@ -150,6 +148,20 @@ fn compile(family: &'static dyn Family, arch: Architecture, compiler: &Compiler,
     }
     cell.look_up_s = start.elapsed().as_secs_f64();
     cell
+}
+
+/// Which rule spoke: the reason with `#` for every number, but for those that end a name (`bf16`, `sm_80`).
+fn rule(reason: &str) -> String {
+    let (mut rule, mut name) = (String::new(), false);
+    for c in reason.chars() {
+        if !c.is_ascii_digit() || name {
+            rule.push(c);
+        } else if !rule.ends_with('#') {
+            rule.push('#');
+        }
+        name = c.is_ascii_alphabetic() || c == '_' || (name && c.is_ascii_digit());
+    }
+    rule
 }
 
 /// Configurations looked up a second, over everything that compiled.

@@ -158,14 +158,18 @@ fn candidates(family: &dyn Family, problem: &Problem, device: &CpuDevice) -> Vec
         Isa::Avx2 => &[(6, 16), (4, 24)],
         Isa::Portable => &[(4, 8), (8, 8)],
     };
+    // All of B at once with its panels outside, or 1024 columns with the panels of A outside.
+    let outside = [(4096, "jr_ir"), (1024, "ir_jr")];
     let default = family.default_config(problem, info);
     let mut configs = vec![default.clone()];
     for &(micro_m, micro_n) in shapes {
         for tile_k in [256, 320, 384, 512] {
-            for tile_m in [96, 192, 384, 768] {
-                let blocks = [("tile_m", tile_m / micro_m * micro_m), ("tile_n", 4096 / micro_n * micro_n), ("tile_k", tile_k)];
+            for (tile_m, (tile_n, order)) in
+                [96, 192, 384, 768].into_iter().flat_map(|tile_m| outside.map(|outside| (tile_m, outside)))
+            {
+                let blocks = [("tile_m", tile_m / micro_m * micro_m), ("tile_n", tile_n / micro_n * micro_n), ("tile_k", tile_k)];
                 let named = blocks.into_iter().fold(default.0.clone(), |named: Named, (name, size)| named.with(name, size));
-                let config = Config(named.with("micro_m", micro_m).with("micro_n", micro_n));
+                let config = Config(named.with("micro_m", micro_m).with("micro_n", micro_n).with("loop_order", order));
                 let config = family.effective(problem, &config, device.info());
                 if family.check(problem, &config, info).is_ok() && !configs.contains(&config) {
                     configs.push(config);
