@@ -262,6 +262,25 @@ fn a_frame_where_everything_failed_makes_a_page_that_says_so() {
 }
 
 #[test]
+fn reasons_that_differ_in_figures_alone_are_one_entry_with_the_most_frequent() {
+    let refused = |tile: i64| failed("constraint", &format!("`tile={tile}` is above 64"));
+    let mut rows: Vec<Row> = pair("cpu").into_iter().chain([128, 256, 256, 1024].map(refused)).collect();
+    rows.push(failed("constraint", "`tile=7` is not a multiple of 4"));
+    let page = written(&bare(&rows));
+    let table = &page[page.find("id=\"failures\"").expect("the table")..];
+    let table = &table[..table.find("</table>").expect("its end")];
+    assert_eq!(table.matches("<tr").count(), 3, "a head and two rules: {table}");
+    for (words, there) in [
+        ("<code>tile=256</code> is above 64", true),
+        ("and 2 more with other figures", true),
+        ("<code>tile=7</code> is not a multiple of 4", true),
+        ("tile=1024", false),
+    ] {
+        assert_eq!(table.contains(words), there, "{words} in {table}");
+    }
+}
+
+#[test]
 fn a_status_that_is_not_a_success_never_counts_as_a_time() {
     let mut rows = pair("cpu");
     let mut wrong = failed("incorrect", "error is `3` times its bound");

@@ -133,19 +133,30 @@ fn gain(base: Option<Estimate>, candidate: &Candidate) -> String {
     })
 }
 
-/// Reason, how many, and one configuration of each, most frequent first.
+/// Reasons that differ in figures alone.
+#[derive(Default)]
+struct Alike<'a> {
+    rows: usize,
+    /// Reason → rows, and a configuration.
+    reasons: BTreeMap<&'a str, (usize, &'a str)>,
+}
+
+/// Reason, how many, and one configuration of each, most frequent first. What differs in figures alone, as where one rule refuses many sizes, is one entry.
 fn failures(story: &Story<'_>) -> Option<Markup> {
-    let mut groups: BTreeMap<(&str, &str, &str), (usize, &str)> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str, String), Alike<'_>> = BTreeMap::new();
     for run in story.runs {
         if let Outcome::Failed { status, reason } = &run.outcome {
-            groups.entry((&run.family, status, reason)).or_insert((0, &run.config)).0 += 1;
+            let words = reason.chars().filter(|c| !c.is_ascii_digit()).collect();
+            let alike = groups.entry((&run.family, status, words)).or_default();
+            alike.rows += 1;
+            alike.reasons.entry(reason).or_insert((0, &run.config)).0 += 1;
         }
     }
     if groups.is_empty() {
         return None;
     }
     let mut rows: Vec<_> = groups.into_iter().collect();
-    rows.sort_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(&b.0)));
+    rows.sort_by(|a, b| b.1.rows.cmp(&a.1.rows).then(a.0.cmp(&b.0)));
     let heads = [
         ("rows", Kind::Number),
         ("family", Kind::Short),
@@ -153,9 +164,14 @@ fn failures(story: &Story<'_>) -> Option<Markup> {
         ("reason", Kind::Text),
         ("for example", Kind::Config),
     ];
-    let cells = rows.iter().take(ROWS).map(|((family, status, reason), (count, config))| {
-        let reason = if reason.is_empty() { "none given" } else { reason };
-        vec![cell(number::count(*count)), cell(family), cell(status.replace('_', " ")), super::prose(reason), cell(config)]
+    let cells = rows.iter().take(ROWS).filter_map(|((family, status, _), alike)| {
+        // Of equally frequent ones the first by text.
+        let (reason, (_, config)) = alike.reasons.iter().min_by_key(|(_, (rows, _))| std::cmp::Reverse(*rows))?;
+        let reason = html! {
+            (super::prose(if reason.is_empty() { "none given" } else { reason }))
+            @if alike.reasons.len() > 1 { span class="soft" { " · and " (number::count(alike.reasons.len() - 1)) " more with other figures" } }
+        };
+        Some(vec![cell(number::count(alike.rows)), cell(family), cell(status.replace('_', " ")), reason, cell(config)])
     });
     Some(html! {
         h3 id="failures" { "Rows without a time, by reason" }
