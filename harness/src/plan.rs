@@ -214,9 +214,7 @@ impl Plan {
         for point in asked() {
             id.clear();
             point.code(device, &mut id);
-            if !code.contains(&id) {
-                code.insert(id.clone());
-            }
+            code.get_or_insert_with(id.as_str(), str::to_owned);
         }
         let experiments: PlHashSet<&str> = asked().map(|p| p.experiment_id.as_str()).collect();
         let flop: f64 = self.points().map(|(_, p)| p.work.executed_flop).sum();
